@@ -1,0 +1,43 @@
+package vec
+
+import "math"
+
+// AdamWArgs are the constants of one AdamW step, the same for every element.
+type AdamWArgs struct {
+	LR, Beta1, Beta2, Eps float64
+	WeightDecay           float64 // decoupled; 0 for biases and norms
+	BiasCorr1, BiasCorr2  float64 // 1-Beta1^t and 1-Beta2^t
+	GradScale             float64 // multiplies the gradient first: clipping and accumulation
+}
+
+// AdamW updates parameters and both moments in one pass. Each constant below is computed in float64 and
+// rounded once to T: gs = GradScale, w1 = 1-Beta1, b2 = Beta2, w2 = 1-Beta2, r2 = 1/sqrt(BiasCorr2),
+// decay = 1-LR*WeightDecay, step = LR/BiasCorr1. Then
+//
+//	g = grad*gs;  m = fma(w1, g-m, m);  v = fma(b2, v, w2*(g*g))
+//	param = fma(-step, m/fma(sqrt(v), r2, eps), param*decay)
+func AdamW[T Float](param, grad, m, v []T, a AdamWArgs) {
+	gs, w1, b2, w2 := T(a.GradScale), T(1-a.Beta1), T(a.Beta2), T(1-a.Beta2)
+	r2, eps := T(1/math.Sqrt(a.BiasCorr2)), T(a.Eps)
+	decay, step := T(1-float64(a.LR*a.WeightDecay)), T(a.LR/a.BiasCorr1)
+	grad, m, v = grad[:len(param)], m[:len(param)], v[:len(param)]
+	for i, p := range param {
+		g := T(grad[i] * gs)
+		m[i] = canon(fma(w1, g-m[i], m[i]))
+		v[i] = canon(fma(b2, v[i], T(w2*T(g*g))))
+		param[i] = canon(fma(-step, m[i]/fma(sqrt(v[i]), r2, eps), T(p*decay)))
+	}
+}
+
+// SGDMomentum updates parameters and velocity in one pass, constants rounded once to T:
+//
+//	g = fma(weightDecay, param, grad*gradScale);  vel = fma(mu, vel, g);  param = fma(-lr, vel, param)
+func SGDMomentum[T Float](param, grad, vel []T, lr, mu, weightDecay, gradScale float64) {
+	l, mm, wd, gs := T(lr), T(mu), T(weightDecay), T(gradScale)
+	grad, vel = grad[:len(param)], vel[:len(param)]
+	for i, p := range param {
+		g := fma(wd, p, T(grad[i]*gs))
+		vel[i] = canon(fma(mm, vel[i], g))
+		param[i] = canon(fma(-l, vel[i], p))
+	}
+}
