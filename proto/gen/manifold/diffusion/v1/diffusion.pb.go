@@ -268,7 +268,10 @@ type GenerateResponse struct {
 	//	*GenerateResponse_Preview
 	//	*GenerateResponse_ResumeState
 	//	*GenerateResponse_Completed
-	Event         isGenerateResponse_Event `protobuf_oneof:"event"`
+	Event isGenerateResponse_Event `protobuf_oneof:"event"`
+	// Set by the gateway: an opaque, signed id. Sending the same request again with it in the header
+	// last-event-id goes on after this event.
+	EventId       string `protobuf:"bytes,7,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -360,6 +363,13 @@ func (x *GenerateResponse) GetCompleted() *Completed {
 		}
 	}
 	return nil
+}
+
+func (x *GenerateResponse) GetEventId() string {
+	if x != nil {
+		return x.EventId
+	}
+	return ""
 }
 
 type isGenerateResponse_Event interface {
@@ -1148,14 +1158,15 @@ const file_manifold_diffusion_v1_diffusion_proto_rawDesc = "" +
 	"\x04_etaB\x11\n" +
 	"\x0f_guidance_scaleB\a\n" +
 	"\x05_seedB\x04\n" +
-	"\x02_n\"\xed\x02\n" +
+	"\x02_n\"\x88\x03\n" +
 	"\x10GenerateResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12:\n" +
 	"\astarted\x18\x02 \x01(\v2\x1e.manifold.diffusion.v1.StartedH\x00R\astarted\x121\n" +
 	"\x04step\x18\x03 \x01(\v2\x1b.manifold.diffusion.v1.StepH\x00R\x04step\x12:\n" +
 	"\apreview\x18\x04 \x01(\v2\x1e.manifold.diffusion.v1.PreviewH\x00R\apreview\x12G\n" +
 	"\fresume_state\x18\x05 \x01(\v2\".manifold.diffusion.v1.ResumeStateH\x00R\vresumeState\x12@\n" +
-	"\tcompleted\x18\x06 \x01(\v2 .manifold.diffusion.v1.CompletedH\x00R\tcompletedB\a\n" +
+	"\tcompleted\x18\x06 \x01(\v2 .manifold.diffusion.v1.CompletedH\x00R\tcompleted\x12\x19\n" +
+	"\bevent_id\x18\a \x01(\tR\aeventIdB\a\n" +
 	"\x05event\"\xc0\x02\n" +
 	"\aStarted\x12\x12\n" +
 	"\x04seed\x18\x01 \x01(\x04R\x04seed\x12!\n" +
