@@ -1,0 +1,50 @@
+package autograd
+
+import "github.com/manifold-gen/manifold/shared/tensor"
+
+// bufferKind is what a recycled buffer must have in common with the tensor wanted.
+type bufferKind struct {
+	dtype tensor.DType
+	n     int
+}
+
+// alloc returns a tensor whose elements are not set: a recycled buffer of the same size, or new memory
+// of the arena.
+func (t *Tape) alloc(d tensor.DType, shape ...int) *tensor.Tensor {
+	n := 1
+	for _, s := range shape {
+		n *= s
+	}
+	k := bufferKind{d, n}
+	if l := t.free[k]; len(l) > 0 {
+		x := l[len(l)-1]
+		t.free[k] = l[:len(l)-1]
+		return t.arena.View(x, shape...)
+	}
+	return t.arena.New(d, shape...)
+}
+
+// like allocates a tensor of v's type and shape.
+func (v *Value) like() *tensor.Tensor { return v.tape.alloc(v.DType(), v.Shape()...) }
+
+// recycle makes v's buffer available to the next alloc of its size.
+func (t *Tape) recycle(v *Value) {
+	if v.freed || v.owner != v || v.Len() == 0 {
+		return
+	}
+	v.freed = true
+	k := bufferKind{v.DType(), v.Len()}
+	t.free[k] = append(t.free[k], v.Tensor)
+}
+
+// Done tells an inference tape that the values, and all views of them (Reshape), will not be read
+// again, so that their buffers serve later operations: activations then stay in cache and memory stays
+// near that of one layer. It ignores leaves and views, and does nothing on a recording tape.
+func (t *Tape) Done(vs ...*Value) {
+	if !t.inference {
+		return
+	}
+	for _, v := range vs {
+		t.recycle(v)
+	}
+}
