@@ -105,16 +105,20 @@ func binary(op Op, f func(dst, a, b *tensor.Tensor), a, b *Value) *Value {
 
 // broadcast is numpy's rule: axes are aligned at the end and an axis of size 1 stretches. Sizes that do
 // not fit are left to the operation to refuse.
-func broadcast(a, b *Value) shape {
-	as, bs := a.Shape(), b.Shape()
-	if len(as) < len(bs) {
-		as, bs = bs, as
+func broadcast(vs ...*Value) shape {
+	var s shape
+	for _, v := range vs {
+		s.n = max(s.n, v.Rank())
 	}
-	s := shapeOf(as)
-	off := len(as) - len(bs)
-	for i, d := range bs {
-		if s.d[off+i] == 1 {
-			s.d[off+i] = d
+	for i := range s.d[:s.n] {
+		s.d[i] = 1
+	}
+	for _, v := range vs {
+		off := s.n - v.Rank()
+		for i, d := range v.Shape() {
+			if d != 1 {
+				s.d[off+i] = d
+			}
 		}
 	}
 	return s
@@ -141,11 +145,11 @@ func Minimum(a, b *Value) *Value { return binary(OpMinimum, tensor.Minimum, a, b
 // Greater is 1 where a > b and 0 elsewhere, with broadcasting. No gradient flows through it.
 func Greater(a, b *Value) *Value { return binary(OpGreater, tensor.Greater, a, b) }
 
-// Where is a where cond is not zero and b elsewhere; all three have one shape. No gradient flows into
-// cond.
+// Where is a where cond is not zero and b elsewhere, with broadcasting. No gradient flows into cond.
 func Where(cond, a, b *Value) *Value {
 	t := shared(OpWhere, cond, a, b)
-	y := a.like()
+	s := broadcast(cond, a, b)
+	y := t.alloc(a.DType(), s.dims()...)
 	tensor.Where(y, cond.Tensor, a.Tensor, b.Tensor)
 	return t.record(OpWhere, y, nil, cond, a, b)
 }
