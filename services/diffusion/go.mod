@@ -1,0 +1,9 @@
+module github.com/manifold-gen/manifold/services/diffusion
+
+go 1.26.0
+
+require github.com/manifold-gen/manifold/shared/tensor v0.0.0
+
+require golang.org/x/sys v0.49.0 // indirect
+
+replace github.com/manifold-gen/manifold/shared/tensor => ../../shared/tensor
