@@ -41,6 +41,7 @@ func headerError(tensor []byte, format string, args ...any) *Error {
 // sorted by name, and the range of its metadata object. The result refers to positions in h.
 func parseHeader(h []byte, dataLen uint64) ([]entry, span, *Error) {
 	var meta span
+	var metaKeys int
 	if len(h) == 0 || h[0] != '{' {
 		return nil, meta, headerError(nil, "the header does not begin with '{'")
 	}
@@ -57,7 +58,7 @@ func parseHeader(h []byte, dataLen uint64) ([]entry, span, *Error) {
 			if meta.end != 0 {
 				return nil, meta, headerError(nil, "%s is there twice", metadataKey)
 			}
-			meta = s.metadata()
+			meta, metaKeys = s.metadata()
 			continue
 		}
 		e := s.entry()
@@ -74,7 +75,7 @@ func parseHeader(h []byte, dataLen uint64) ([]entry, span, *Error) {
 	if s.err != "" {
 		return nil, meta, headerError(nil, "%s", s.err)
 	}
-	if err := checkMetadata(h, meta); err != nil {
+	if err := checkMetadata(h, meta, metaKeys); err != nil {
 		return nil, meta, err
 	}
 	if err := checkRanges(h, entries, dataLen); err != nil {
@@ -83,17 +84,18 @@ func parseHeader(h []byte, dataLen uint64) ([]entry, span, *Error) {
 	return entries, meta, checkNames(h, entries)
 }
 
-// metadata passes over an object of strings and returns its range.
-func (s *scanner) metadata() span {
+// metadata passes over an object of strings and returns its range and its length.
+func (s *scanner) metadata() (span, int) {
 	s.space()
 	at := s.pos
 	s.expect('{')
-	for n := 0; s.more(n, '}'); n++ {
+	n := 0
+	for ; s.more(n, '}'); n++ {
 		s.str()
 		s.expect(':')
 		s.str()
 	}
-	return span{uint32(at), uint32(s.pos)}
+	return span{uint32(at), uint32(s.pos)}, n
 }
 
 // entry reads {"dtype": ..., "shape": [...], "data_offsets": [begin, end]} with its keys in any order.
@@ -235,9 +237,9 @@ func checkNames(h []byte, entries []entry) *Error {
 	return nil
 }
 
-// checkMetadata refuses two metadata entries of one name.
-func checkMetadata(h []byte, at span) *Error {
-	var keys []uint32 // where each key begins: four bytes for the six or more of its entry
+// checkMetadata refuses two metadata entries of one name among the count that are there.
+func checkMetadata(h []byte, at span, count int) *Error {
+	keys := make([]uint32, 0, count) // where each key begins: four bytes for the six or more of its entry
 	s := &scanner{buf: h[at.at:at.end]}
 	if at.end == 0 {
 		return nil
