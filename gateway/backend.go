@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	_ "google.golang.org/grpc/health" // client-side health checking is registered by this import alone
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+
+	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
+	modelv1 "github.com/manifold-gen/manifold/proto/gen/manifold/model/v1"
+	trainingv1 "github.com/manifold-gen/manifold/proto/gen/manifold/training/v1"
+)
+
+// maxMessage bounds one message in either direction, in bytes.
+const maxMessage = 64 << 20
+
+// backend is one family's service, with all its replicas behind one connection object.
+type backend struct {
+	family   string
+	conn     *grpc.ClientConn
+	models   modelv1.ModelServiceClient
+	training trainingv1.TrainingServiceClient
+}
+
+// serviceNames maps a family to the gRPC service whose health decides whether a replica is used.
+var serviceNames = map[string]string{
+	"diffusion": diffusionv1.DiffusionService_ServiceDesc.ServiceName,
+}
+
+// dial connects to the replicas of one family. target is a gRPC target such as dns:///diffusion:9000, one
+// host:port, or several of them separated by commas.
+func dial(family, target string, creds credentials.TransportCredentials) (*backend, error) {
+	service, ok := serviceNames[family]
+	if !ok {
+		return nil, fmt.Errorf("backend %q: no such family; known: %s", family, strings.Join(families(), ", "))
+	}
+	if creds == nil {
+		creds = insecure.NewCredentials()
+	}
+	opts := []grpc.DialOption{
+		grpc.WithTransportCredentials(creds),
+		grpc.WithDefaultServiceConfig(fmt.Sprintf(
+			`{"loadBalancingConfig":[{"round_robin":{}}],"healthCheckConfig":{"serviceName":%q}}`, service)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+			MinConnectTimeout: 2 * time.Second,
+		}),
+	}
+	if addresses := strings.Split(target, ","); len(addresses) > 1 {
+		r := manual.NewBuilderWithScheme("replicas")
+		state := resolver.State{}
+		for _, a := range addresses {
+			address := resolver.Address{Addr: strings.TrimSpace(a)}
+			state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{address}})
+		}
+		r.InitialState(state)
+		opts = append(opts, grpc.WithResolvers(r))
+		target = "replicas:///" + family
+	}
+	conn, err := grpc.NewClient(target, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("backend %s at %q: %w", family, target, err)
+	}
+	conn.Connect()
+	return &backend{
+		family:   family,
+		conn:     conn,
+		models:   modelv1.NewModelServiceClient(conn),
+		training: trainingv1.NewTrainingServiceClient(conn),
+	}, nil
+}
+
+func families() []string {
+	var l []string
+	for f := range serviceNames {
+		l = append(l, f)
+	}
+	slices.Sort(l)
+	return l
+}
