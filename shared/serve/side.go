@@ -1,0 +1,86 @@
+package serve
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+
+	"github.com/manifold-gen/manifold/shared/fault"
+)
+
+// sidePort serves /metrics, /healthz, /readyz and pprof in plaintext, for probes and scrapers inside the cluster.
+type sidePort struct {
+	listener net.Listener
+	server   *http.Server
+	done     chan struct{}
+}
+
+// listenSide opens the side port and serves it at once, so that probes see a process that is alive but not ready.
+func (s *Server) listenSide() (*sidePort, error) {
+	l, err := net.Listen("tcp", s.cfg.Side)
+	if err != nil {
+		return nil, fault.E(fault.Unavailable, "PORT_TAKEN", "serve.Listen", "side port %s: %w", s.cfg.Side, err)
+	}
+	p := &sidePort{listener: l, done: make(chan struct{})}
+	p.server = &http.Server{Handler: s.sideHandler(), ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		defer close(p.done)
+		if err := p.server.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("side port", zap.Error(err))
+		}
+	}()
+	return p, nil
+}
+
+func (p *sidePort) close() {
+	_ = p.server.Close()
+	<-p.done
+}
+
+func (s *Server) sideHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", Healthz)
+	mux.HandleFunc("GET /readyz", s.Readyz)
+	mux.Handle("/debug/pprof/", s.private(http.HandlerFunc(pprof.Index)))
+	mux.Handle("/debug/pprof/cmdline", s.private(http.HandlerFunc(pprof.Cmdline)))
+	mux.Handle("/debug/pprof/profile", s.private(http.HandlerFunc(pprof.Profile)))
+	mux.Handle("/debug/pprof/symbol", s.private(http.HandlerFunc(pprof.Symbol)))
+	mux.Handle("/debug/pprof/trace", s.private(http.HandlerFunc(pprof.Trace)))
+	return mux
+}
+
+// Healthz answers 200 as long as the process can answer at all.
+func Healthz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok\n")) // the prober may have left
+}
+
+// Readyz answers 200 while the server is ready for requests, and 503 before the warm-up and during shutdown.
+func (s *Server) Readyz(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if !s.ready.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("not ready\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ready\n"))
+}
+
+// private keeps pprof for callers on the same host, unless the configuration opens it.
+func (s *Server) private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		ip := net.ParseIP(host)
+		if !s.cfg.SideOpen && (err != nil || ip == nil || !ip.IsLoopback()) {
+			http.Error(w, "profiles are for callers on this host", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
