@@ -17,6 +17,9 @@ import (
 	"github.com/manifold-gen/manifold/shared/fault"
 )
 
+// defaultSteps is what the service takes when a request names no number of steps.
+const defaultSteps int32 = 50
+
 // imagesRequest is POST /v1/images/generations: OpenAI's fields, then ours.
 type imagesRequest struct {
 	Prompt            *string   `json:"prompt"`
@@ -111,7 +114,7 @@ func (q *imagesRequest) request(m *modelv1.Model) (*diffusionv1.GenerateRequest,
 		req.Seed = &seed
 	}
 	if q.PartialImages > 0 {
-		steps := int32(50)
+		steps := defaultSteps
 		if q.NumInferenceSteps != nil {
 			steps = *q.NumInferenceSteps
 		}
@@ -226,32 +229,34 @@ func (g *Gateway) streamImages(
 	s := &sse{w: w, c: http.NewResponseController(w)}
 	stop := s.keepAlive(r.Context(), 15*time.Second)
 	defer stop()
-	var partial int32
-	var seed string
 	base := imageEvent{
 		CreatedAt: time.Now().Unix(), Size: modelSize(m), Quality: "auto", Background: "opaque", OutputFormat: "png",
 	}
+	every, steps := req.GetPreviewEvery(), defaultSteps
+	if req.Steps != nil {
+		steps = req.GetSteps()
+	}
 	err := g.gen.run(r.Context(), req, r.Header.Get("Last-Event-Id"), func(ev *diffusionv1.GenerateResponse) error {
+		id, err := parseEventID(g.gen.fleetKey, ev.GetEventId())
+		if err != nil {
+			return err
+		}
+		base.Seed = strconv.FormatUint(id.seed, 10)
 		switch {
 		case ev.GetStarted() != nil:
-			seed = strconv.FormatUint(ev.GetStarted().GetSeed(), 10)
 			return s.start()
 		case ev.GetPreview() != nil:
-			p := ev.GetPreview()
-			if partial >= q.PartialImages {
+			e, p := base, ev.GetPreview()
+			index := p.GetStep()/every - 1
+			if index >= q.PartialImages {
 				return nil
 			}
-			index := partial
-			partial++
-			return s.pictures(ev.GetEventId(), base, "image_generation.partial_image", p.GetImages(), func(e *imageEvent) {
-				e.PartialImageIndex, e.Step, e.Seed = &index, p.GetStep(), seed
-			})
+			e.Type, e.PartialImageIndex, e.Step = "image_generation.partial_image", &index, p.GetStep()
+			return s.pictures(ev.GetEventId(), e, p.GetImages())
 		case ev.GetCompleted() != nil:
-			c := ev.GetCompleted()
-			return s.pictures(ev.GetEventId(), base, "image_generation.completed", c.GetImages(), func(e *imageEvent) {
-				e.Usage, e.Step = &usage{}, c.GetTimings().GetSteps()
-				e.Seed, e.SystemFingerprint = strconv.FormatUint(c.GetSeed(), 10), fingerprint(c)
-			})
+			e, c := base, ev.GetCompleted()
+			e.Type, e.Usage, e.Step, e.SystemFingerprint = "image_generation.completed", &usage{}, steps, fingerprint(c)
+			return s.pictures(ev.GetEventId(), e, c.GetImages())
 		}
 		return nil
 	})
@@ -289,17 +294,15 @@ func (s *sse) startLocked() error {
 
 // pictures sends one event per picture; only the last one carries the id, so that taking the stream up again never
 // splits a group.
-func (s *sse) pictures(id string, base imageEvent, kind string, l []*tensorv1.Image, fill func(*imageEvent)) error {
+func (s *sse) pictures(id string, e imageEvent, l []*tensorv1.Image) error {
 	for i, im := range l {
-		e := base
-		e.Type, e.ImageIndex = kind, i
+		e.ImageIndex = i
 		e.B64JSON = base64.StdEncoding.EncodeToString(im.GetData())
-		fill(&e)
 		eventID := ""
 		if i == len(l)-1 {
 			eventID = id
 		}
-		if err := s.event(kind, eventID, e); err != nil {
+		if err := s.event(e.Type, eventID, e); err != nil {
 			return err
 		}
 	}
