@@ -8,6 +8,7 @@ most three times it.
 """
 
 import json
+import os
 
 import numpy as np
 import torch
@@ -67,6 +68,7 @@ class Goldens:
         meta = {"cases": json.dumps(self.cases, sort_keys=True), "torch": torch.__version__}
         meta.update(extra)
         save_file(self.tensors, path, metadata=meta)
+        os.chmod(path, 0o644)
         size = sum(t.nbytes for t in self.tensors.values())
         print(f"{path}: {len(self.cases)} cases, {size / 1e3:.0f} kB of tensors")
 

@@ -100,20 +100,20 @@ func New(name string, sch *schedule.Schedule, cfg Config) (Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return methods[i].make(base{name: name, grid: g, evaluations: cfg.Steps}, cfg), nil
+	return methods[i].make(base{name: name, grid: g}, cfg), nil
 }
 
 // base is what the methods share.
 type base struct {
 	name string
 	grid
-	evaluations int
-	history     int // slices of solver memory from the first step on
+	twice   int // this many steps, the first ones, ask the denoiser twice
+	history int // slices of solver memory from the first step on
 }
 
 func (b *base) Name() string       { return b.name }
 func (b *base) Steps() int         { return len(b.timestep) - 1 }
-func (b *base) Evaluations() int   { return b.evaluations }
+func (b *base) Evaluations() int   { return b.Steps() + b.twice }
 func (b *base) Done(s *State) bool { return s.Step >= b.Steps() }
 
 // At names the point Stage steps ahead: only Heun has a stage.
@@ -128,7 +128,7 @@ func (b *base) Check(s *State, n int) error {
 		return fmt.Errorf("sampler: state at step %d of %d", s.Step, b.Steps())
 	}
 	maxStage := 0
-	if b.evaluations > b.Steps() && 2*s.Step+1 < b.evaluations {
+	if s.Step < b.twice {
 		maxStage = 1
 	}
 	if s.Stage < 0 || s.Stage > maxStage {
