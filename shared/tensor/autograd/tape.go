@@ -11,6 +11,7 @@ type Tape struct {
 	values slab[Value]
 	lists  slab[*Value]
 	free   map[bufferKind][]*tensor.Tensor
+	leaves map[*tensor.Tensor]*Value
 	walk   uint64 // number of the last derivative walk
 }
 
@@ -20,7 +21,11 @@ func NewTape(arena *tensor.Arena) *Tape {
 	if arena == nil {
 		arena = tensor.NewArena()
 	}
-	return &Tape{arena: arena, recording: true, free: map[bufferKind][]*tensor.Tensor{}}
+	return &Tape{
+		arena: arena, recording: true,
+		free:   map[bufferKind][]*tensor.Tensor{},
+		leaves: map[*tensor.Tensor]*Value{},
+	}
 }
 
 // NewInference returns a tape that keeps no record: values remember no inputs, Grad panics, layers use
@@ -42,6 +47,7 @@ func (t *Tape) Arena() *tensor.Arena { return t.arena }
 func (t *Tape) Reset() {
 	t.values.reset()
 	t.lists.reset()
+	clear(t.leaves)
 	for k, l := range t.free {
 		clear(l)
 		t.free[k] = l[:0]
@@ -53,8 +59,27 @@ func (t *Tape) Reset() {
 func (t *Tape) Const(x *tensor.Tensor) *Value { return t.leaf(x, false) }
 
 // Leaf puts x on the tape as a value that wants gradients. The elements are shared, not copied, and
-// must not change before the last use of the tape. On an inference tape it equals Const.
-func (t *Tape) Leaf(x *tensor.Tensor) *Value { return t.leaf(x, t.recording) }
+// must not change before the last use of the tape. Asked again for the same header, until Reset, it
+// returns the same value, so that a weight used in several places collects one gradient. On an
+// inference tape it equals Const.
+func (t *Tape) Leaf(x *tensor.Tensor) *Value {
+	if t.inference {
+		return t.leaf(x, false)
+	}
+	v := t.leaves[x]
+	if v == nil {
+		v = t.leaf(x, true)
+		t.leaves[x] = v
+	}
+	return v
+}
+
+// List is a list of n values in the tape's memory, nil at first, valid until Reset.
+func (t *Tape) List(n int) []*Value {
+	l := t.lists.take(n)
+	clear(l)
+	return l
+}
 
 // Scalar is a constant without axes.
 func (t *Tape) Scalar(d tensor.DType, c float64) *Value {
