@@ -1,0 +1,165 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/tensor"
+)
+
+// Config says how to train. Zero values mean the defaults that each field states; Defaults fills them in.
+type Config struct {
+	Steps  int     `yaml:"steps" json:"steps"`   // optimisation steps; 0: from Epochs
+	Epochs float64 `yaml:"epochs" json:"epochs"` // passes over the data; exactly one of Steps and Epochs is set
+	Batch  int     `yaml:"batch" json:"batch"`   // samples of one step; 64
+	Micro  int     `yaml:"micro" json:"micro"`   // samples of one forward, divides Batch; Batch up to 32
+
+	LearningRate    float64 `yaml:"learning_rate" json:"learning_rate"`         // at its highest; 1e-3
+	MinLearningRate float64 `yaml:"min_learning_rate" json:"min_learning_rate"` // where the cosine ends; 0
+	Warmup          int     `yaml:"warmup" json:"warmup"`                       // steps of linear rise; 0
+	Beta1           float64 `yaml:"beta1" json:"beta1"`                         // of AdamW; 0.9
+	Beta2           float64 `yaml:"beta2" json:"beta2"`                         // of AdamW; 0.999
+	Epsilon         float64 `yaml:"epsilon" json:"epsilon"`                     // of AdamW; 1e-8
+	WeightDecay     float64 `yaml:"weight_decay" json:"weight_decay"`           // decoupled, none on rank <= 1; 0
+	Clip            float64 `yaml:"clip" json:"clip"`                           // of the gradient's global norm; 0: none
+	EMA             float64 `yaml:"ema" json:"ema"`                             // decay of averaged weights; 0: none
+
+	Seed uint64 `yaml:"seed" json:"seed,string"` // of data order and all draws
+
+	EvalEvery int    `yaml:"eval_every" json:"eval_every"` // steps between evaluations; 0: at the end alone
+	Patience  int    `yaml:"patience" json:"patience"`     // evaluations without a better one before an early stop; 0: none
+	Select    string `yaml:"select" json:"select"`         // metric that makes a checkpoint the best, lower is better; "loss"
+
+	CheckpointEvery int `yaml:"checkpoint_every" json:"-"` // steps; 500. Does not change the result
+	PreviewEvery    int `yaml:"preview_every" json:"-"`    // steps; 0: none
+	LogEvery        int `yaml:"log_every" json:"-"`        // steps between Step events; 10
+}
+
+// Limits of a Config: larger numbers are mistakes.
+const (
+	MaxSteps = 1 << 31
+	MaxBatch = 1 << 16
+)
+
+// Defaults returns the config with every default filled in and Epochs turned into Steps for a data set of
+// the given number of samples. The errors, of kind Invalid, name every field that is wrong.
+func (c Config) Defaults(samples int) (Config, error) {
+	if c.Batch == 0 {
+		c.Batch = 64
+	}
+	if c.Micro == 0 {
+		c.Micro = largestDivisor(c.Batch, 32)
+	}
+	setDefault(&c.LearningRate, 1e-3)
+	setDefault(&c.Beta1, 0.9)
+	setDefault(&c.Beta2, 0.999)
+	setDefault(&c.Epsilon, 1e-8)
+	if c.Select == "" {
+		c.Select = "loss"
+	}
+	if c.CheckpointEvery == 0 {
+		c.CheckpointEvery = 500
+	}
+	if c.LogEvery == 0 {
+		c.LogEvery = 10
+	}
+	if samples < 1 {
+		return c, fault.E(fault.Invalid, "NO_DATA", "train.Config", "the training split has no samples")
+	}
+	if err := c.validate(); err != nil {
+		return c, err
+	}
+	if c.Steps == 0 {
+		// Passes over the data times samples may not divide into batches: the last step is a whole one.
+		c.Steps = int(math.Ceil(c.Epochs * float64(samples) / float64(c.Batch)))
+		c.Epochs = 0
+	}
+	if c.Warmup > c.Steps {
+		c.Warmup = c.Steps
+	}
+	return c, nil
+}
+
+func setDefault(x *float64, v float64) {
+	if *x == 0 {
+		*x = v
+	}
+}
+
+// largestDivisor is the largest divisor of n that is at most limit.
+func largestDivisor(n, limit int) int {
+	for d := min(n, limit); d > 1; d-- {
+		if n%d == 0 {
+			return d
+		}
+	}
+	return 1
+}
+
+func (c *Config) validate() error {
+	var wrong []fault.Violation
+	bad := func(field, format string, args ...any) {
+		wrong = append(wrong, fault.Violation{Field: "train." + field, Description: fmt.Sprintf(format, args...)})
+	}
+	within := func(field string, x, lo, hi float64) {
+		if !(x >= lo && x <= hi) { // written so that NaN fails
+			bad(field, "%v, want %v to %v", x, lo, hi)
+		}
+	}
+	count := func(field string, x, lo, hi int) {
+		if x < lo || x > hi {
+			bad(field, "%d, want %d to %d", x, lo, hi)
+		}
+	}
+	switch {
+	case c.Steps != 0 && c.Epochs != 0:
+		bad("steps", "steps and epochs are both given, want one of them")
+	case c.Steps == 0 && c.Epochs == 0:
+		bad("steps", "neither steps nor epochs is given, want one of them")
+	case c.Epochs != 0:
+		within("epochs", c.Epochs, 1e-6, 1e6)
+	default:
+		count("steps", c.Steps, 1, MaxSteps)
+	}
+	count("batch", c.Batch, 1, MaxBatch)
+	if c.Micro < 1 || c.Micro > c.Batch || c.Batch%c.Micro != 0 {
+		bad("micro", "%d, want a divisor of the batch of %d", c.Micro, c.Batch)
+	}
+	within("learning_rate", c.LearningRate, 0, 10)
+	within("min_learning_rate", c.MinLearningRate, 0, c.LearningRate)
+	count("warmup", c.Warmup, 0, MaxSteps)
+	within("beta1", c.Beta1, 0, 1-1e-9)
+	within("beta2", c.Beta2, 0, 1-1e-9)
+	within("epsilon", c.Epsilon, 1e-30, 1)
+	within("weight_decay", c.WeightDecay, 0, 10)
+	within("clip", c.Clip, 0, 1e12)
+	within("ema", c.EMA, 0, 1-1e-9)
+	count("eval_every", c.EvalEvery, 0, MaxSteps)
+	count("patience", c.Patience, 0, MaxSteps)
+	if c.Patience > 0 && c.EvalEvery == 0 {
+		bad("patience", "%d, but eval_every is 0: there is nothing to wait for", c.Patience)
+	}
+	count("checkpoint_every", c.CheckpointEvery, 1, MaxSteps)
+	count("preview_every", c.PreviewEvery, 0, MaxSteps)
+	count("log_every", c.LogEvery, 1, MaxSteps)
+	return fault.InvalidFields("train.Config", wrong...).AsError()
+}
+
+// fingerprint identifies everything that the result depends on besides the binary.
+func (c *Config) fingerprint(task Task) (string, error) {
+	text, err := json.Marshal(struct {
+		Config   *Config
+		Task     string
+		Samples  int
+		Numerics int
+	}{c, task.Fingerprint(), task.Samples(), tensor.NumericsVersion})
+	if err != nil {
+		return "", fault.Wrap("train.Config", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
