@@ -1,5 +1,7 @@
 package tensor
 
+import "github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
+
 // ConvSpec is the geometry of a convolution besides the kernel's size. A stride of 0 means 1.
 type ConvSpec struct {
 	StrideH, StrideW                     int
@@ -24,137 +26,94 @@ func (s ConvSpec) Out(h, w, kh, kw int) (ho, wo int) {
 	return (h+s.PadTop+s.PadBottom-kh)/s.StrideH + 1, (w+s.PadLeft+s.PadRight-kw)/s.StrideW + 1
 }
 
-// convShape checks a convolution: x [N, H, W, Ci], w [KH, KW, Ci, Co], y [N, Ho, Wo, Co].
-func convShape(op string, x, w, y *Tensor, s ConvSpec) ConvSpec {
-	sameType(op, x, w, y)
+// convShape checks a convolution of x [N, H, W, Ci] by weights of shape w [KH, KW, Ci, Co] into y
+// [N, Ho, Wo, Co].
+func convShape(op string, x *Tensor, w []int, y *Tensor, s ConvSpec) gemm.Conv {
+	sameType(op, x, y)
 	if s.StrideH < 0 || s.StrideW < 0 || min(s.PadTop, s.PadBottom, s.PadLeft, s.PadRight) < 0 {
-		panic(shapeError(op, "negative stride or padding", x, w))
+		panic(convError(op, "negative stride or padding", x, w, y))
 	}
 	s = s.Normalize()
-	if x.rank != 4 || w.rank != 4 || y.rank != 4 {
-		panic(shapeError(op, "want [N,H,W,Ci], [KH,KW,Ci,Co] and [N,Ho,Wo,Co]", x, w, y))
+	if x.rank != 4 || len(w) != 4 || y.rank != 4 {
+		panic(convError(op, "want [N, H, W, Ci], [KH, KW, Ci, Co] and [N, Ho, Wo, Co]", x, w, y))
 	}
-	kh, kw := w.shape[0], w.shape[1]
+	kh, kw := w[0], w[1]
 	if kh < 1 || kw < 1 || x.shape[1]+s.PadTop+s.PadBottom < kh || x.shape[2]+s.PadLeft+s.PadRight < kw {
-		panic(shapeError(op, "the kernel is empty or larger than the padded picture", x, w))
+		panic(convError(op, "the kernel is empty or larger than the padded picture", x, w, y))
 	}
 	ho, wo := s.Out(x.shape[1], x.shape[2], kh, kw)
-	if x.shape[3] != w.shape[2] || y.shape != [MaxRank]int{x.shape[0], ho, wo, w.shape[3]} {
-		panic(shapeError(op, "channels or sizes do not agree", x, w, y))
+	if x.shape[3] != w[2] || y.shape != [MaxRank]int{x.shape[0], ho, wo, w[3]} {
+		panic(convError(op, "channels or sizes do not agree", x, w, y))
 	}
-	return s
+	return gemm.Conv{
+		N: x.shape[0], H: x.shape[1], W: x.shape[2], Ci: x.shape[3], Co: w[3], KH: kh, KW: kw,
+		StrideH: s.StrideH, StrideW: s.StrideW,
+		PadTop: s.PadTop, PadBottom: s.PadBottom, PadLeft: s.PadLeft, PadRight: s.PadRight,
+	}
+}
+
+func convError(op, msg string, x *Tensor, w []int, y *Tensor) *Error {
+	e := shapeError(op, msg, x)
+	e.Shapes = append(e.Shapes, append([]int(nil), w...), append([]int(nil), y.Shape()...))
+	return e
 }
 
 // Conv2D is the convolution (cross-correlation) of pictures: x [N, H, W, Ci], w [KH, KW, Ci, Co], dst
-// [N, Ho, Wo, Co]. It is the product of the patches by w flattened to [KH*KW*Ci, Co]; k runs over
-// (tap, channel). Blocks hold floor(256/Ci) whole taps, at least one; with Ci above 256 a block is 256
-// channels of one tap. Padding takes part in the chain as zeros.
-func Conv2D(dst, x, w *Tensor, spec ConvSpec) {
-	spec = convShape("Conv2D", x, w, dst, spec)
+// [N, Ho, Wo, Co]. It is the product of the patches by w flattened to [KH*KW*Ci, Co].
+//
+// Order: k runs over (tap, channel) in fused multiply-adds from +0 inside a block, block sums are added in
+// ascending order. A block is floor(256/Ci) whole taps, at least one; with Ci above 256 it is 256 channels
+// of one tap. Taps over the padding take part as +0. So a convolution of 1x1 is MatMul, bit for bit.
+func Conv2D(dst, x, w *Tensor, spec ConvSpec) { Conv2DEx(dst, x, w, spec, nil) }
+
+// Conv2DEx is Conv2D followed by the epilogue, in one pass and with the bits of the single operations.
+func Conv2DEx(dst, x, w *Tensor, spec ConvSpec, ep *Epilogue) {
+	sameType("Conv2D", x, w)
+	c := convShape("Conv2D", x, w.Shape(), dst, spec)
+	ep.check("Conv2D", dst)
 	if dst.dtype == Float64 {
-		conv2D[float64](dst, x, w, spec)
+		convolve(dst.f64, x.f64, w.f64, nil, c, ep)
 		return
 	}
-	conv2D[float32](dst, x, w, spec)
+	convolve(dst.f32, x.f32, w.f32, nil, c, ep)
 }
 
-func conv2D[T float](dst, x, w *Tensor, s ConvSpec) {
-	d, p, q := data[T](dst), data[T](x), data[T](w)
-	n, h, wd, ci := x.Dims4()
-	kh, kw, _, co := w.Dims4()
-	_, ho, wo, _ := dst.Dims4()
-	blockTaps, blockCh := max(1, 256/max(ci, 1)), min(ci, 256)
-	for i := range n * ho * wo {
-		b, oy, ox := i/(ho*wo), i/wo%ho, i%wo
-		for c := range co {
-			var sum T
-			for t0 := 0; t0 < kh*kw; t0 += blockTaps {
-				for c0 := 0; c0 < ci; c0 += blockCh {
-					var acc T
-					for t := t0; t < min(t0+blockTaps, kh*kw); t++ {
-						y, xx := oy*s.StrideH-s.PadTop+t/kw, ox*s.StrideW-s.PadLeft+t%kw
-						for k := c0; k < min(c0+blockCh, ci); k++ {
-							var v T
-							if y >= 0 && y < h && xx >= 0 && xx < wd {
-								v = p[((b*h+y)*wd+xx)*ci+k]
-							}
-							acc = fma(v, q[(t*ci+k)*co+c], acc)
-						}
-					}
-					sum += acc
-				}
-			}
-			d[i*co+c] = sum
-		}
+// convolve runs a convolution by w, or by packed if that is not nil.
+func convolve[T float](dst, x, w []T, packed *gemm.Packed[T], c gemm.Conv, ep *Epilogue) {
+	f := newFinisher[T](ep, c.Co)
+	if packed != nil {
+		gemm.Conv2DPacked(dst, x, packed, c, f.epilogue())
+	} else {
+		gemm.Conv2D(dst, x, w, c, f.epilogue())
 	}
+	f.release()
 }
 
 // Conv2DInputGrad is the derivative of Conv2D by its input, and the transposed convolution: dx
-// [N, H, W, Ci] from dy [N, Ho, Wo, Co].
+// [N, H, W, Ci] from dy [N, Ho, Wo, Co] and w [KH, KW, Ci, Co]. Pixels that no output saw are +0.
+//
+// Order: each pixel is the product over those taps that meet it, in ascending order of the pixel of dy
+// (descending order of the tap), and over the channels Co, in blocks as in Conv2D with Co for Ci.
 func Conv2DInputGrad(dx, dy, w *Tensor, spec ConvSpec) {
-	spec = convShape("Conv2DInputGrad", dx, w, dy, spec)
+	sameType("Conv2DInputGrad", dx, w)
+	c := convShape("Conv2DInputGrad", dx, w.Shape(), dy, spec)
 	if dx.dtype == Float64 {
-		convInputGrad[float64](dx, dy, w, spec)
+		gemm.InputGrad(dx.f64, dy.f64, w.f64, c, nil)
 		return
 	}
-	convInputGrad[float32](dx, dy, w, spec)
+	gemm.InputGrad(dx.f32, dy.f32, w.f32, c, nil)
 }
 
-func convInputGrad[T float](dx, dy, w *Tensor, s ConvSpec) {
-	d, g, q := data[T](dx), data[T](dy), data[T](w)
-	n, h, wd, ci := dx.Dims4()
-	kh, kw, _, co := w.Dims4()
-	_, ho, wo, _ := dy.Dims4()
-	clear(d)
-	for i := range n * ho * wo {
-		b, oy, ox := i/(ho*wo), i/wo%ho, i%wo
-		for t := range kh * kw {
-			y, xx := oy*s.StrideH-s.PadTop+t/kw, ox*s.StrideW-s.PadLeft+t%kw
-			if y < 0 || y >= h || xx < 0 || xx >= wd {
-				continue
-			}
-			for k := range ci {
-				at := ((b*h+y)*wd+xx)*ci + k
-				for c := range co {
-					d[at] = fma(g[i*co+c], q[(t*ci+k)*co+c], d[at])
-				}
-			}
-		}
-	}
-}
-
-// Conv2DWeightGrad is the derivative of Conv2D by its weights: dw [KH, KW, Ci, Co].
+// Conv2DWeightGrad is the derivative of Conv2D by its weights: dw [KH, KW, Ci, Co] from x and dy.
+//
+// Order: k runs over the pixels of dy, picture by picture and row by row, in blocks of 256 pixels of one
+// picture; no block spans two pictures. Pixels over the padding take part as +0.
 func Conv2DWeightGrad(dw, x, dy *Tensor, spec ConvSpec) {
-	spec = convShape("Conv2DWeightGrad", x, dw, dy, spec)
+	sameType("Conv2DWeightGrad", dw, x)
+	c := convShape("Conv2DWeightGrad", x, dw.Shape(), dy, spec)
 	if dw.dtype == Float64 {
-		convWeightGrad[float64](dw, x, dy, spec)
+		gemm.WeightGrad(dw.f64, x.f64, dy.f64, c)
 		return
 	}
-	convWeightGrad[float32](dw, x, dy, spec)
-}
-
-func convWeightGrad[T float](dw, x, dy *Tensor, s ConvSpec) {
-	d, p, g := data[T](dw), data[T](x), data[T](dy)
-	n, h, wd, ci := x.Dims4()
-	_, kw, _, co := dw.Dims4()
-	_, ho, wo, _ := dy.Dims4()
-	for at := range d {
-		c, k, t := at%co, at/co%ci, at/(co*ci)
-		var sum T
-		for b := range n {
-			for p0 := 0; p0 < ho*wo; p0 += 256 {
-				var acc T
-				for i := p0; i < min(p0+256, ho*wo); i++ {
-					y, xx := i/wo*s.StrideH-s.PadTop+t/kw, i%wo*s.StrideW-s.PadLeft+t%kw
-					var v T
-					if y >= 0 && y < h && xx >= 0 && xx < wd {
-						v = p[((b*h+y)*wd+xx)*ci+k]
-					}
-					acc = fma(v, g[(b*ho*wo+i)*co+c], acc)
-				}
-				sum += acc
-			}
-		}
-		d[at] = sum
-	}
+	gemm.WeightGrad(dw.f32, x.f32, dy.f32, c)
 }

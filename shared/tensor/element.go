@@ -127,3 +127,15 @@ func (t *Tensor) Item() float64 {
 
 // poison fills t with NaN.
 func (t *Tensor) poison() { t.Fill(math.NaN()) }
+
+// overlaps says whether t and u share their first element. Operations that refuse to work in place check
+// it; partial overlap is the caller's mistake and is not looked for.
+func (t *Tensor) overlaps(u *Tensor) bool {
+	if t.dtype != u.dtype || t.Len() == 0 || u.Len() == 0 {
+		return false
+	}
+	if t.dtype == Float64 {
+		return &t.f64[0] == &u.f64[0]
+	}
+	return &t.f32[0] == &u.f32[0]
+}

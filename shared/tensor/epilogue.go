@@ -1,5 +1,23 @@
 package tensor
 
+import (
+	"sync"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/vec"
+)
+
+// Activation is the function of an Epilogue.
+type Activation uint8
+
+// The activations. ActNone leaves the product as it is.
+const (
+	ActNone Activation = iota
+	ActSiLU
+	ActReLU
+	ActGELU // by erf
+)
+
 // Epilogue is what a product does to its result before it leaves the cache, in this order: add Bias,
 // apply Act, add Residual. The bits are those of Add, the activation and Add called one by one. A nil
 // Epilogue does nothing.
@@ -19,29 +37,120 @@ func (e *Epilogue) check(op string, dst *Tensor) {
 	}
 	if e.Residual != nil {
 		sameShape(op, dst, e.Residual)
+		if e.Residual.overlaps(dst) {
+			panic(shapeError(op, "Residual must not be dst", dst, e.Residual))
+		}
 	}
 	if e.Act > ActGELU {
 		panic(shapeError(op, "unknown activation", dst))
 	}
 }
 
-// apply runs the epilogue by the unfused operations.
-func (e *Epilogue) apply(dst *Tensor) {
-	if e == nil {
+// unary is the element-wise function of a.
+func (a Activation) unary() vec.Unary {
+	switch a {
+	case ActSiLU:
+		return vec.SiLU
+	case ActReLU:
+		return vec.ReLU
+	default:
+		return vec.GELU
+	}
+}
+
+// finisher applies an epilogue to blocks of a product; it implements gemm.Epilogue.
+type finisher[T float] struct {
+	bias, residual []T
+	n              int // columns of dst
+	act            Activation
+}
+
+var finishers struct {
+	sync.Mutex
+	f32 []*finisher[float32]
+	f64 []*finisher[float64]
+}
+
+// finisherList is the free list of T.
+func finisherList[T float]() *[]*finisher[T] {
+	if p, ok := any(&finishers.f32).(*[]*finisher[T]); ok {
+		return p
+	}
+	return any(&finishers.f64).(*[]*finisher[T])
+}
+
+// newFinisher prepares the epilogue of a product of n columns; nil for a nil epilogue.
+func newFinisher[T float](ep *Epilogue, n int) *finisher[T] {
+	if ep == nil {
+		return nil
+	}
+	finishers.Lock()
+	list := finisherList[T]()
+	var f *finisher[T]
+	if k := len(*list); k > 0 {
+		f = (*list)[k-1]
+		*list = (*list)[:k-1]
+	} else {
+		f = &finisher[T]{}
+	}
+	finishers.Unlock()
+	f.n, f.act = n, ep.Act
+	if ep.Bias != nil {
+		f.bias = data[T](ep.Bias)
+	}
+	if ep.Residual != nil {
+		f.residual = data[T](ep.Residual)
+	}
+	return f
+}
+
+// release returns f to the free list.
+func (f *finisher[T]) release() {
+	if f == nil {
 		return
 	}
-	if e.Bias != nil {
-		Add(dst, dst, e.Bias)
+	*f = finisher[T]{}
+	finishers.Lock()
+	list := finisherList[T]()
+	*list = append(*list, f)
+	finishers.Unlock()
+}
+
+// epilogue is f, or a nil interface for a nil f.
+func (f *finisher[T]) epilogue() gemm.Epilogue[T] {
+	if f == nil {
+		return nil
 	}
-	switch e.Act {
-	case ActSiLU:
-		SiLU(dst, dst)
-	case ActReLU:
-		ReLU(dst, dst)
-	case ActGELU:
-		GELU(dst, dst)
+	return f
+}
+
+// Finish implements gemm.Epilogue. Blocks of whole rows are done at once, others row by row.
+func (f *finisher[T]) Finish(c []T, ld, row, col, rows, cols int) {
+	if ld == cols && cols == f.n {
+		f.finish(c[:rows*cols], row*f.n, f.bias)
+		return
 	}
-	if e.Residual != nil {
-		Add(dst, dst, e.Residual)
+	bias := f.bias
+	if bias != nil {
+		bias = bias[col : col+cols]
+	}
+	for r := range rows {
+		f.finish(c[r*ld:r*ld+cols], (row+r)*f.n+col, bias)
+	}
+}
+
+// finish does a stretch of dst that begins at element at.
+func (f *finisher[T]) finish(c []T, at int, bias []T) {
+	if len(c) == 0 {
+		return
+	}
+	if bias != nil {
+		vec.ZipRow(vec.Add, c, c, bias, false)
+	}
+	if f.act != ActNone {
+		vec.Map(f.act.unary(), c, c)
+	}
+	if f.residual != nil {
+		vec.Zip(vec.Add, c, c, f.residual[at:at+len(c)])
 	}
 }

@@ -1,90 +1,83 @@
 package tensor
 
-import "fmt"
+import (
+	"fmt"
 
-// Activation is the function of an Epilogue.
-type Activation uint8
-
-// The activations.
-const (
-	ActNone Activation = iota
-	ActSiLU
-	ActReLU
-	ActGELU
+	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
 )
 
 // MatMul is a times b: [.., M, K] x [.., K, N] -> [.., M, N]. With transA a is [.., K, M]; with transB b
-// is [.., N, K]. A b of two axes serves every leading index of a. The order: k ascends in fused
-// multiply-adds from 0 inside blocks of 256, and block sums are added in ascending order.
+// is [.., N, K]. A b of two axes serves every leading index of a. dst must not overlap a or b.
+//
+// Order: k ascends in fused multiply-adds from +0 inside blocks of 256, and block sums are added in
+// ascending order, whatever M, N, the batch and the layout are.
 func MatMul(dst, a, b *Tensor, transA, transB bool) { MatMulEx(dst, a, b, transA, transB, nil) }
 
-// MatMulEx is MatMul followed by the epilogue.
+// MatMulEx is MatMul followed by the epilogue, in one pass and with the bits of the single operations.
 func MatMulEx(dst, a, b *Tensor, transA, transB bool, ep *Epilogue) {
-	p := matShape("MatMul", dst, a, b, transA, transB)
+	sameType("MatMul", dst, a, b)
+	p := productOf("MatMul", dst, a, b.Shape(), transA, transB)
 	ep.check("MatMul", dst)
 	if dst.dtype == Float64 {
-		matmul(dst.f64, a.f64, b.f64, p, transA, transB)
-	} else {
-		matmul(dst.f32, a.f32, b.f32, p, transA, transB)
+		multiply(dst.f64, a.f64, b.f64, nil, p, ep)
+		return
 	}
-	ep.apply(dst)
+	multiply(dst.f32, a.f32, b.f32, nil, p, ep)
 }
 
-// matSizes are the sizes of a batched product; stepB is 0 where one b serves all.
-type matSizes struct{ batch, m, k, n, stepB int }
+// multiply runs a product by b, or by packed if that is not nil.
+func multiply[T float](dst, a, b []T, packed *gemm.Packed[T], p gemm.Product, ep *Epilogue) {
+	f := newFinisher[T](ep, p.N)
+	if packed != nil {
+		gemm.MatMulPacked(dst, a, packed, p, f.epilogue())
+	} else {
+		gemm.MatMul(dst, a, b, p, f.epilogue())
+	}
+	f.release()
+}
 
-func matShape(op string, dst, a, b *Tensor, transA, transB bool) matSizes {
-	sameType(op, dst, a, b)
-	if a.rank < 2 || b.rank < 2 || dst.rank != a.rank || (b.rank != 2 && b.rank != a.rank) {
-		panic(shapeError(op, "want [.., M, K] x [.., K, N] or [K, N]", a, b, dst))
+// productOf checks the shapes of a product, b's given by itself, and lays out its batch: leading axes of
+// a fold into its rows where one b serves them all.
+func productOf(op string, dst, a *Tensor, b []int, transA, transB bool) gemm.Product {
+	ra, rb := int(a.rank), len(b)
+	p := gemm.Product{TransA: transA, TransB: transB}
+	if ra < 2 || rb < 2 || int(dst.rank) != ra || (rb != 2 && rb != ra) {
+		panic(productError(op, dst, a, b, transA, transB))
 	}
-	var p matSizes
-	ra, rb := int(a.rank), int(b.rank)
-	p.m, p.k = a.shape[ra-2], a.shape[ra-1]
+	p.M, p.K = a.shape[ra-2], a.shape[ra-1]
 	if transA {
-		p.m, p.k = p.k, p.m
+		p.M, p.K = p.K, p.M
 	}
-	kb, n := b.shape[rb-2], b.shape[rb-1]
+	kb, n := b[rb-2], b[rb-1]
 	if transB {
 		kb, n = n, kb
 	}
-	p.n = n
-	p.batch = product(a.shape[:ra-2])
-	if rb > 2 {
-		p.stepB = p.k * p.n
-	}
-	ok := kb == p.k && dst.shape[ra-2] == p.m && dst.shape[ra-1] == p.n
+	p.N = n
+	ok := kb == p.K && dst.shape[ra-2] == p.M && dst.shape[ra-1] == p.N
 	for i := range ra - 2 {
-		ok = ok && dst.shape[i] == a.shape[i] && (rb == 2 || b.shape[i] == a.shape[i])
+		ok = ok && dst.shape[i] == a.shape[i] && (rb == 2 || b[i] == a.shape[i])
 	}
 	if !ok {
-		panic(shapeError(op, fmt.Sprintf("dst is not the product (transA %v, transB %v)", transA, transB), a, b, dst))
+		panic(productError(op, dst, a, b, transA, transB))
+	}
+	batch := product(a.shape[:ra-2])
+	switch {
+	case rb == 2 && !transA:
+		p.M *= batch
+	case batch == 0:
+		p.M = 0
+	case batch > 1:
+		p.Batch, p.StrideA, p.StrideC = batch, p.M*p.K, p.M*p.N
+		if rb > 2 {
+			p.StrideB = p.K * p.N
+		}
 	}
 	return p
 }
 
-func matmul[T float](dst, a, b []T, p matSizes, transA, transB bool) {
-	for l := range p.batch {
-		d, x, y := dst[l*p.m*p.n:], a[l*p.m*p.k:], b[l*p.stepB:]
-		for i := range p.m {
-			for j := range p.n {
-				var sum T
-				for k0 := 0; k0 < p.k; k0 += 256 {
-					var acc T
-					for k := k0; k < min(k0+256, p.k); k++ {
-						u, v := i*p.k+k, k*p.n+j
-						if transA {
-							u = k*p.m + i
-						}
-						if transB {
-							v = j*p.k + k
-						}
-						acc = fma(x[u], y[v], acc)
-					}
-					sum += acc
-				}
-				d[i*p.n+j] = sum
-			}
-		}
-	}
+func productError(op string, dst, a *Tensor, b []int, transA, transB bool) *Error {
+	e := shapeError(op, fmt.Sprintf("want [.., M, K] x [.., K, N] or [K, N] -> [.., M, N], got a, b and dst with "+
+		"transA %v, transB %v", transA, transB), a)
+	e.Shapes = append(e.Shapes, append([]int(nil), b...), append([]int(nil), dst.Shape()...))
+	return e
 }

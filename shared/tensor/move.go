@@ -1,6 +1,10 @@
 package tensor
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/vec"
+)
 
 // Permute reorders axes: axis i of dst is axis perm[i] of x.
 func Permute(dst, x *Tensor, perm ...int) {
@@ -23,11 +27,7 @@ func Permute(dst, x *Tensor, perm ...int) {
 		seen[p] = true
 		s[i] = src[p]
 	}
-	if dst.dtype == Float64 {
-		walk3(dst, s, s, func(i, j, _ int) { dst.f64[i] = x.f64[j] })
-		return
-	}
-	walk3(dst, s, s, func(i, j, _ int) { dst.f32[i] = x.f32[j] })
+	strided(dst, x, &s)
 }
 
 // Concat joins tensors along an axis.
@@ -83,64 +83,72 @@ func alongAxis(op string, dst, x *Tensor, axis int) {
 
 // copyAlong copies n steps along the axis, from x at index "from" to dst at index "to".
 func copyAlong(dst, x *Tensor, axis, to, from, n int) {
-	if dst.dtype == Float64 {
-		copyBlocks(dst.f64, x.f64, dst, x, axis, to, from, n)
-		return
-	}
-	copyBlocks(dst.f32, x.f32, dst, x, axis, to, from, n)
-}
-
-func copyBlocks[T float](d, s []T, dst, x *Tensor, axis, to, from, n int) {
 	inner := product(dst.shape[axis+1 : dst.rank])
-	ld, ls := dst.shape[axis]*inner, x.shape[axis]*inner
-	for o := range product(dst.shape[:axis]) {
-		copy(d[o*ld+to*inner:o*ld+(to+n)*inner], s[o*ls+from*inner:])
+	j := newJob()
+	j.t[0], j.t[1] = dst, x
+	j.i = [8]int{dst.shape[axis] * inner, x.shape[axis] * inner, to * inner, from * inner, n * inner}
+	j.rows(dst.dtype, product(dst.shape[:axis]), n*inner, cheap, copyLoop[float32], copyLoop[float64])
+}
+
+func copyLoop[T float](j *job, lo, hi int) {
+	d, s := data[T](j.t[0]), data[T](j.t[1])
+	ld, ls, to, from, n := j.i[0], j.i[1], j.i[2], j.i[3], j.i[4]
+	for o := lo; o < hi; o++ {
+		copy(d[o*ld+to:o*ld+to+n], s[o*ls+from:o*ls+from+n])
 	}
 }
 
-// Gather takes rows of a table: dst [.., D] with as many rows as there are ids, table [V, D].
+// Gather takes rows of a table: dst [.., D] with as many rows as there are ids, table [V, D]. An id
+// outside 0..V-1 panics.
 func Gather(dst, table *Tensor, ids []int32) {
-	v, d := gatherShape("Gather", dst, table, ids)
-	for i, id := range ids {
-		checkID("Gather", table, id, v)
-		if dst.dtype == Float64 {
-			copy(dst.f64[i*d:(i+1)*d], table.f64[int(id)*d:])
-		} else {
-			copy(dst.f32[i*d:(i+1)*d], table.f32[int(id)*d:])
-		}
+	d := gatherShape("Gather", dst, table, ids)
+	j := newJob()
+	j.t[0], j.t[1], j.ids, j.i[0] = dst, table, ids, d
+	j.rows(dst.dtype, len(ids), d, cheap, gatherLoop[float32], gatherLoop[float64])
+}
+
+func gatherLoop[T float](j *job, lo, hi int) {
+	dst, table, d := data[T](j.t[0]), data[T](j.t[1]), j.i[0]
+	for r := lo; r < hi; r++ {
+		from := int(j.ids[r]) * d
+		copy(dst[r*d:(r+1)*d], table[from:from+d])
 	}
 }
 
-// ScatterAdd is the adjoint of Gather: dst [V, D] is zero plus the rows of src at their ids, added in
-// ascending order of the rows of src.
+// ScatterAdd is the adjoint of Gather: dst [V, D] is zero plus the rows of src [.., D] at their ids, added
+// in ascending order of the rows of src.
 func ScatterAdd(dst *Tensor, ids []int32, src *Tensor) {
-	v, d := gatherShape("ScatterAdd", src, dst, ids)
-	for _, id := range ids {
-		checkID("ScatterAdd", dst, id, v)
+	d := gatherShape("ScatterAdd", src, dst, ids)
+	j := newJob()
+	j.t[0], j.t[1], j.ids, j.i[0] = dst, src, ids, d
+	// One unit is 16 columns of the whole table: rows that share an id meet in one thread.
+	cost := 16 * (dst.shape[0] + len(ids))
+	j.run(dst.dtype, (d+15)/16, cheap/max(cost, 1), maxPiece/max(cost, 1), scatterLoop[float32], scatterLoop[float64])
+}
+
+func scatterLoop[T float](j *job, lo, hi int) {
+	dst, src, d := data[T](j.t[0]), data[T](j.t[1]), j.i[0]
+	lo, hi = lo*16, min(hi*16, d)
+	for at := lo; at < len(dst); at += d {
+		clear(dst[at : at+hi-lo])
 	}
-	dst.Zero()
-	for i, id := range ids {
-		if dst.dtype == Float64 {
-			row := dst.f64[int(id)*d : (int(id)+1)*d]
-			zip(opAdd, row, row, src.f64[i*d:])
-		} else {
-			row := dst.f32[int(id)*d : (int(id)+1)*d]
-			zip(opAdd, row, row, src.f32[i*d:])
-		}
+	for r, id := range j.ids {
+		row := dst[int(id)*d+lo : int(id)*d+hi]
+		vec.Zip(vec.Add, row, row, src[r*d+lo:r*d+hi])
 	}
 }
 
-func gatherShape(op string, rowsOf, table *Tensor, ids []int32) (v, d int) {
+// gatherShape checks rows [.., D] against a table [V, D] and the ids, and returns D.
+func gatherShape(op string, rowsOf, table *Tensor, ids []int32) int {
 	sameType(op, rowsOf, table)
 	if table.rank != 2 || rowsOf.rank < 1 || rowsOf.Dim(-1) != table.shape[1] ||
 		product(rowsOf.shape[:rowsOf.rank-1]) != len(ids) {
 		panic(shapeError(op, fmt.Sprintf("want [.., D] with %d rows and a table [V, D]", len(ids)), rowsOf, table))
 	}
-	return table.shape[0], table.shape[1]
-}
-
-func checkID(op string, table *Tensor, id int32, v int) {
-	if id < 0 || int(id) >= v {
-		panic(shapeError(op, fmt.Sprintf("id %d is outside 0..%d", id, v-1), table))
+	for _, id := range ids {
+		if id < 0 || int(id) >= table.shape[0] {
+			panic(shapeError(op, fmt.Sprintf("id %d is outside 0..%d", id, table.shape[0]-1), table))
+		}
 	}
+	return table.shape[1]
 }

@@ -1,104 +1,157 @@
 package tensor
 
+import "github.com/manifold-gen/manifold/shared/tensor/internal/vec"
+
 // Neg flips the sign of every element, of zeros and NaN too. dst may be x in this and every other
 // element-wise operation.
-func Neg(dst, x *Tensor) { unary("Neg", opNeg, dst, x) }
+func Neg(dst, x *Tensor) { unary("Neg", vec.Neg, cheap, dst, x) }
 
-// Abs clears the sign of every element.
-func Abs(dst, x *Tensor) { unary("Abs", opAbs, dst, x) }
+// Abs clears the sign of every element, of NaN too.
+func Abs(dst, x *Tensor) { unary("Abs", vec.Abs, cheap, dst, x) }
 
 // Square is x*x.
-func Square(dst, x *Tensor) { unary("Square", opSquare, dst, x) }
+func Square(dst, x *Tensor) { unary("Square", vec.Square, cheap, dst, x) }
 
 // Recip is 1/x by IEEE division.
-func Recip(dst, x *Tensor) { unary("Recip", opRecip, dst, x) }
+func Recip(dst, x *Tensor) { unary("Recip", vec.Recip, cheap, dst, x) }
 
-// Sqrt is the correctly rounded square root; NaN below -0.
-func Sqrt(dst, x *Tensor) { unary("Sqrt", opSqrt, dst, x) }
+// Sqrt is the correctly rounded square root: NaN below zero, -0 of -0.
+func Sqrt(dst, x *Tensor) { unary("Sqrt", vec.Sqrt, cheap, dst, x) }
 
 // Rsqrt is 1/sqrt(x), two correctly rounded operations.
-func Rsqrt(dst, x *Tensor) { unary("Rsqrt", opRsqrt, dst, x) }
+func Rsqrt(dst, x *Tensor) { unary("Rsqrt", vec.Rsqrt, cheap, dst, x) }
+
+// ReLU is x where x > 0, +0 where x <= 0 (-0 included), and NaN where x is NaN.
+func ReLU(dst, x *Tensor) { unary("ReLU", vec.ReLU, cheap, dst, x) }
 
 // Exp is e to the power x.
-func Exp(dst, x *Tensor) { unary("Exp", opExp, dst, x) }
+func Exp(dst, x *Tensor) { unary("Exp", vec.Exp, dear, dst, x) }
 
-// Log is the natural logarithm; -Inf at either zero, NaN below.
-func Log(dst, x *Tensor) { unary("Log", opLog, dst, x) }
+// Log is the natural logarithm: -Inf at either zero, NaN below.
+func Log(dst, x *Tensor) { unary("Log", vec.Log, dear, dst, x) }
 
 // Sin is the sine of x radians.
-func Sin(dst, x *Tensor) { unary("Sin", opSin, dst, x) }
+func Sin(dst, x *Tensor) { unary("Sin", vec.Sin, dear, dst, x) }
 
 // Cos is the cosine of x radians.
-func Cos(dst, x *Tensor) { unary("Cos", opCos, dst, x) }
+func Cos(dst, x *Tensor) { unary("Cos", vec.Cos, dear, dst, x) }
 
 // Tanh is the hyperbolic tangent.
-func Tanh(dst, x *Tensor) { unary("Tanh", opTanh, dst, x) }
+func Tanh(dst, x *Tensor) { unary("Tanh", vec.Tanh, dear, dst, x) }
 
 // Erf is the error function.
-func Erf(dst, x *Tensor) { unary("Erf", opErf, dst, x) }
+func Erf(dst, x *Tensor) { unary("Erf", vec.Erf, dear, dst, x) }
 
 // Sigmoid is 1/(1+exp(-x)).
-func Sigmoid(dst, x *Tensor) { unary("Sigmoid", opSigmoid, dst, x) }
+func Sigmoid(dst, x *Tensor) { unary("Sigmoid", vec.Sigmoid, dear, dst, x) }
 
 // SiLU is x*sigmoid(x), also called swish.
-func SiLU(dst, x *Tensor) { unary("SiLU", opSiLU, dst, x) }
-
-// ReLU is x where x > 0, NaN where x is NaN, and +0 elsewhere.
-func ReLU(dst, x *Tensor) { unary("ReLU", opReLU, dst, x) }
+func SiLU(dst, x *Tensor) { unary("SiLU", vec.SiLU, dear, dst, x) }
 
 // GELU is x times the normal distribution function, by erf.
-func GELU(dst, x *Tensor) { unary("GELU", opGELU, dst, x) }
+func GELU(dst, x *Tensor) { unary("GELU", vec.GELU, dear, dst, x) }
 
 // GELUTanh is GELU's approximation by tanh, which GPT-2 uses.
-func GELUTanh(dst, x *Tensor) { unary("GELUTanh", opGELUTanh, dst, x) }
+func GELUTanh(dst, x *Tensor) { unary("GELUTanh", vec.GELUTanh, dear, dst, x) }
 
 // Softplus is log(1+exp(x)).
-func Softplus(dst, x *Tensor) { unary("Softplus", opSoftplus, dst, x) }
+func Softplus(dst, x *Tensor) { unary("Softplus", vec.Softplus, dear, dst, x) }
 
 // unary runs op over x.
-func unary(name string, op unaryOp, dst, x *Tensor) {
+func unary(name string, op vec.Unary, grain int, dst, x *Tensor) {
 	sameShape(name, dst, x)
-	if x.dtype == Float64 {
-		mapUnary(op, dst.f64, x.f64)
-		return
-	}
-	mapUnary(op, dst.f32, x.f32)
+	j := newJob()
+	j.t[0], j.t[1], j.i[0] = dst, x, int(op)
+	j.elements(dst.dtype, dst.Len(), grain, unaryLoop[float32], unaryLoop[float64])
 }
 
-// SiLUGrad is the derivative of SiLU at x times dy: dy*(s + x*s*(1-s)) with s = sigmoid(x), computed
-// as t = 1-s, u = fma(x*s, t, s), dy*u.
+func unaryLoop[T float](j *job, lo, hi int) {
+	vec.Map(vec.Unary(j.i[0]), data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi])
+}
+
+// SiLUGrad is dy times the derivative of SiLU at x.
 func SiLUGrad(dst, x, dy *Tensor) {
-	sameShape("SiLUGrad", dst, x)
-	sameShape("SiLUGrad", dst, dy)
-	if x.dtype == Float64 {
-		siluGrad(dst.f64, x.f64, dy.f64)
-		return
-	}
-	siluGrad(dst.f32, x.f32, dy.f32)
+	pairwise("SiLUGrad", dear, dst, x, dy, siluGradLoop[float32], siluGradLoop[float64])
+}
+
+func siluGradLoop[T float](j *job, lo, hi int) {
+	vec.SiLUGrad(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi])
+}
+
+// GELUGrad is dy times the derivative of GELU at x.
+func GELUGrad(dst, x, dy *Tensor) {
+	pairwise("GELUGrad", dear, dst, x, dy, geluGradLoop[float32], geluGradLoop[float64])
+}
+
+func geluGradLoop[T float](j *job, lo, hi int) {
+	vec.GELUGrad(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi])
+}
+
+// pairwise runs a loop over the elements of three tensors of one shape.
+func pairwise(name string, grain int, dst, x, y *Tensor, f32, f64 func(j *job, lo, hi int)) {
+	sameShape(name, dst, x)
+	sameShape(name, dst, y)
+	j := newJob()
+	j.t[0], j.t[1], j.t[2] = dst, x, y
+	j.elements(dst.dtype, dst.Len(), grain, f32, f64)
 }
 
 // Scale is c*x; c is rounded to the type once.
-func Scale(dst, x *Tensor, c float64) { scalarRight("Scale", opMul, dst, x, c) }
+func Scale(dst, x *Tensor, c float64) { withScalar("Scale", vec.Mul, dst, x, c) }
 
 // AddScalar is x+c; c is rounded to the type once.
-func AddScalar(dst, x *Tensor, c float64) { scalarRight("AddScalar", opAdd, dst, x, c) }
+func AddScalar(dst, x *Tensor, c float64) { withScalar("AddScalar", vec.Add, dst, x, c) }
 
-// Clamp is Minimum(Maximum(x, lo), hi): NaN stays NaN, and hi wins where lo > hi. The bounds are
-// rounded to the type once and must not be NaN.
-func Clamp(dst, x *Tensor, lo, hi float64) {
-	if lo != lo || hi != hi {
-		panic(shapeError("Clamp", "a bound is NaN", x))
-	}
-	scalarRight("Clamp", opMaximum, dst, x, lo)
-	scalarRight("Clamp", opMinimum, dst, dst, hi)
+// withScalar runs a binary operation with a scalar on its right.
+func withScalar(name string, op vec.Binary, dst, x *Tensor, c float64) {
+	sameShape(name, dst, x)
+	j := newJob()
+	j.t[0], j.t[1], j.i[0], j.c = dst, x, int(op), c
+	j.elements(dst.dtype, dst.Len(), cheap, scalarLoop[float32], scalarLoop[float64])
 }
 
-// scalarRight runs a binary operation with a scalar on its right.
-func scalarRight(name string, op binaryOp, dst, x *Tensor, c float64) {
-	sameShape(name, dst, x)
-	if x.dtype == Float64 {
-		zipScalar(op, dst.f64, x.f64, c, false)
-		return
+func scalarLoop[T float](j *job, lo, hi int) {
+	vec.ZipScalar(vec.Binary(j.i[0]), data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], T(j.c), false)
+}
+
+// Clamp is lo where x < lo, hi where x > hi, and x elsewhere: NaN stays NaN, and -0 stays -0 between
+// bounds of 0. The bounds are rounded to the type once; lo must be at most hi, and neither NaN.
+func Clamp(dst, x *Tensor, lo, hi float64) {
+	sameShape("Clamp", dst, x)
+	if !(lo <= hi) {
+		panic(shapeError("Clamp", "want lo <= hi", x))
 	}
-	zipScalar(op, dst.f32, x.f32, float32(c), false)
+	j := newJob()
+	j.t[0], j.t[1], j.c, j.d = dst, x, lo, hi
+	j.elements(dst.dtype, dst.Len(), cheap, clampLoop[float32], clampLoop[float64])
+}
+
+func clampLoop[T float](j *job, lo, hi int) {
+	vec.Clamp(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], T(j.c), T(j.d))
+}
+
+// AXPY is dst += c*x, one fused multiply-add per element; c is rounded to the type once.
+func AXPY(dst *Tensor, c float64, x *Tensor) {
+	sameShape("AXPY", dst, x)
+	j := newJob()
+	j.t[0], j.t[1], j.c = dst, x, c
+	j.elements(dst.dtype, dst.Len(), cheap, axpyLoop[float32], axpyLoop[float64])
+}
+
+func axpyLoop[T float](j *job, lo, hi int) {
+	vec.AXPY(data[T](j.t[0])[lo:hi], T(j.c), data[T](j.t[1])[lo:hi])
+}
+
+// ScaleAdd is a*x + b*y: b*y is rounded, then a*x is added to it by one fused multiply-add. a and b are
+// rounded to the type once.
+func ScaleAdd(dst *Tensor, a float64, x *Tensor, b float64, y *Tensor) {
+	sameShape("ScaleAdd", dst, x)
+	sameShape("ScaleAdd", dst, y)
+	j := newJob()
+	j.t[0], j.t[1], j.t[2], j.c, j.d = dst, x, y, a, b
+	j.elements(dst.dtype, dst.Len(), cheap, scaleAddLoop[float32], scaleAddLoop[float64])
+}
+
+func scaleAddLoop[T float](j *job, lo, hi int) {
+	vec.ScaleAdd(data[T](j.t[0])[lo:hi], T(j.c), data[T](j.t[1])[lo:hi], T(j.d), data[T](j.t[2])[lo:hi])
 }

@@ -1,6 +1,6 @@
 package tensor
 
-import "math"
+import "github.com/manifold-gen/manifold/shared/tensor/internal/vec"
 
 // AdamWParams are the numbers of one AdamW update. BC1 and BC2 are the bias corrections 1-B1^step and
 // 1-B2^step; GradScale multiplies the gradient first, for clipping.
@@ -8,37 +8,57 @@ type AdamWParams struct {
 	LR, B1, B2, Eps, WeightDecay, BC1, BC2, GradScale float64
 }
 
-// AdamW updates param and its moments m and v in one pass: g = grad*GradScale; param -=
-// LR*WeightDecay*param; m = B1*m + (1-B1)*g; v = B2*v + (1-B2)*g*g; param -= LR/BC1 * m / (sqrt(v/BC2)
-// + Eps).
+// AdamW updates param and its moments m and v in one pass (Loshchilov and Hutter: Decoupled weight decay
+// regularization). The numbers are combined in float64 and rounded to the type once: w1 = 1-B1, w2 = 1-B2,
+// r2 = 1/sqrt(BC2), decay = 1-LR*WeightDecay, step = LR/BC1. Then
+//
+//	g = grad*GradScale;  m = fma(w1, g-m, m);  v = fma(B2, v, w2*(g*g))
+//	param = fma(-step, m/fma(sqrt(v), r2, Eps), param*decay)
 func AdamW(param, grad, m, v *Tensor, h AdamWParams) {
-	for _, t := range []*Tensor{grad, m, v} {
-		sameShape("AdamW", param, t)
-	}
-	if param.dtype == Float64 {
-		adamW(param.f64, grad.f64, m.f64, v.f64, h)
-		return
-	}
-	adamW(param.f32, grad.f32, m.f32, v.f32, h)
+	sameShape("AdamW", param, grad)
+	sameShape("AdamW", param, m)
+	sameShape("AdamW", param, v)
+	j := newJob()
+	j.t[0], j.t[1], j.t[2], j.t[3], j.adj = param, grad, m, v, h
+	j.elements(param.dtype, param.Len(), dear, adamWLoop[float32], adamWLoop[float64])
 }
 
-func adamW[T float](p, grad, m, v []T, h AdamWParams) {
-	for i := range p {
-		g := grad[i] * T(h.GradScale)
-		m[i] = T(h.B1)*m[i] + T(1-h.B1)*g
-		v[i] = T(h.B2)*v[i] + T(1-h.B2)*g*g
-		p[i] -= T(h.LR*h.WeightDecay) * p[i]
-		p[i] -= T(h.LR/h.BC1) * m[i] / (T(math.Sqrt(float64(v[i])/h.BC2)) + T(h.Eps))
-	}
+func adamWLoop[T float](j *job, lo, hi int) {
+	h := j.adj
+	vec.AdamW(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi], data[T](j.t[3])[lo:hi],
+		vec.AdamWArgs{
+			LR: h.LR, Beta1: h.B1, Beta2: h.B2, Eps: h.Eps, WeightDecay: h.WeightDecay,
+			BiasCorr1: h.BC1, BiasCorr2: h.BC2, GradScale: h.GradScale,
+		})
 }
 
-// Lerp is dst += t*(x-dst), the update of a moving average; t is rounded to the type once.
+// SGDMomentum updates param and its velocity in one pass, numbers rounded to the type once:
+//
+//	g = fma(weightDecay, param, grad*gradScale);  vel = fma(mu, vel, g);  param = fma(-lr, vel, param)
+func SGDMomentum(param, grad, vel *Tensor, lr, mu, weightDecay, gradScale float64) {
+	sameShape("SGDMomentum", param, grad)
+	sameShape("SGDMomentum", param, vel)
+	j := newJob()
+	j.t[0], j.t[1], j.t[2] = param, grad, vel
+	j.adj = AdamWParams{LR: lr, B1: mu, WeightDecay: weightDecay, GradScale: gradScale}
+	j.elements(param.dtype, param.Len(), cheap, sgdLoop[float32], sgdLoop[float64])
+}
+
+func sgdLoop[T float](j *job, lo, hi int) {
+	h := j.adj
+	vec.SGDMomentum(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi],
+		h.LR, h.B1, h.WeightDecay, h.GradScale)
+}
+
+// Lerp is dst += t*(x-dst) by one fused multiply-add, the update of a moving average; t is rounded to the
+// type once.
 func Lerp(dst, x *Tensor, t float64) {
 	sameShape("Lerp", dst, x)
-	for i, v := range x.f64 {
-		dst.f64[i] = fma(t, v-dst.f64[i], dst.f64[i])
-	}
-	for i, v := range x.f32 {
-		dst.f32[i] = fma(float32(t), v-dst.f32[i], dst.f32[i])
-	}
+	j := newJob()
+	j.t[0], j.t[1], j.c = dst, x, t
+	j.elements(dst.dtype, dst.Len(), cheap, lerpLoop[float32], lerpLoop[float64])
+}
+
+func lerpLoop[T float](j *job, lo, hi int) {
+	vec.Lerp(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], T(j.c))
 }

@@ -16,9 +16,10 @@ func Permute(x *Value, perm ...int) *Value {
 	for i, p := range perm {
 		s.d[i] = x.Dim(p)
 	}
-	y := x.tape.alloc(x.DType(), s.dims()...)
-	tensor.Permute(y, x.Tensor, perm...)
-	return x.tape.record(OpPermute, y, &attr{shape: shapeOf(perm)}, x)
+	y := x.tape.record(OpPermute, x.tape.alloc(x.DType(), s.dims()...), nil, x)
+	y.attr.shape = shapeOf(perm) // the kernel gets the tape's copy, so that perm stays off the heap
+	tensor.Permute(y.Tensor, x.Tensor, y.attr.shape.dims()...)
+	return y
 }
 
 // inverse is the permutation that undoes perm.

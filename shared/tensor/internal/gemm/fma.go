@@ -28,10 +28,15 @@ func fma32(a, b, c float32) float32 {
 
 // fma is the fused multiply-add of either element type.
 func fma[T Float](a, b, c T) T {
-	switch any(a).(type) {
-	case float32:
+	if size[T]() == 4 {
 		return T(fma32(float32(a), float32(b), float32(c)))
-	default:
-		return T(math.FMA(float64(a), float64(b), float64(c)))
+	}
+	return T(math.FMA(float64(a), float64(b), float64(c)))
+}
+
+// fmaRow is acc += a*b in each of the columns of a panel.
+func fmaRow[T Float](acc *[Width]T, a T, b *[Width]T) {
+	for j, x := range b {
+		acc[j] = fma(a, x, acc[j])
 	}
 }

@@ -93,14 +93,13 @@ func MatMul[T Float](c, a, b []T, p Product, ep Epilogue[T]) {
 			one := p
 			one.Batch = 1
 			j := newJob[T]()
-			j.rowBase = i * p.M
-			j.matmul(c[i*p.StrideC:], a[i*p.StrideA:], b[i*p.StrideB:], nil, one, ep)
+			j.matmul(c[i*p.StrideC:], a[i*p.StrideA:], b[i*p.StrideB:], nil, one, i*p.M, ep)
 			j.release()
 		}
 		return
 	}
 	j := newJob[T]()
-	j.matmul(c, a, b, nil, p, ep)
+	j.matmul(c, a, b, nil, p, 0, ep)
 	j.release()
 }
 
@@ -116,7 +115,7 @@ func MatMulPacked[T Float](c, a []T, b *Packed[T], p Product, ep Epilogue[T]) {
 		return
 	}
 	j := newJob[T]()
-	j.matmul(c, a, nil, b, p, ep)
+	j.matmul(c, a, nil, b, p, 0, ep)
 	j.release()
 }
 

@@ -1,6 +1,6 @@
 package gemm
 
-// This file computes in the stated order, plainly.
+// This file states the order of arithmetic of the package as plainly as possible.
 
 // sum is a reduction of n products in the blocks that ends says: ends(k) tells that a block ends after k.
 func sum[T Float](n int, ends func(k int) bool, term func(k int) (a, b T)) T {
@@ -125,55 +125,3 @@ func refWeightGrad[T Float](dw, x, dy []T, c Conv) {
 		}
 	}
 }
-
-// job is one call of the package.
-type job[T Float] struct {
-	packing packTask[T]
-	rowBase int
-}
-
-func newJob[T Float]() *job[T] { return &job[T]{} }
-
-func (j *job[T]) release() {}
-
-func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) {
-	if pb != nil {
-		b = make([]T, p.K*p.N)
-		for k := range p.K {
-			for n := range p.N {
-				b[k*p.N+n] = pb.Data[(n/Width*p.K+k)*Width+n%Width]
-			}
-		}
-		p.LDB = p.N
-	}
-	refMatMul(c, a, b, p)
-	if ep != nil {
-		for s := range p.Batch {
-			ep.Finish(c[s*p.StrideC:s*p.StrideC+(p.M-1)*p.LDC+p.N], p.LDC, j.rowBase+s*p.M, 0, p.M, p.N)
-		}
-	}
-}
-
-func (j *job[T]) conv(y, x, w []T, pb *Packed[T], c Conv, ep Epilogue[T]) {
-	if pb != nil {
-		w = make([]T, pb.K*pb.N)
-		for k := range pb.K {
-			for n := range pb.N {
-				w[k*pb.N+n] = pb.Data[(n/Width*pb.K+k)*Width+n%Width]
-			}
-		}
-	}
-	refConv(y, x, w, c)
-	if ep != nil && len(y) > 0 {
-		ep.Finish(y, c.Co, 0, 0, len(y)/c.Co, c.Co)
-	}
-}
-
-func (j *job[T]) inputGrad(dx, dy, w []T, c Conv, ep Epilogue[T]) {
-	refInputGrad(dx, dy, w, c)
-	if ep != nil && len(dx) > 0 {
-		ep.Finish(dx, c.Ci, 0, 0, len(dx)/c.Ci, c.Ci)
-	}
-}
-
-func (j *job[T]) weightGrad(dw, x, dy []T, c Conv) { refWeightGrad(dw, x, dy, c) }

@@ -1,0 +1,237 @@
+package gemm
+
+import "unsafe"
+
+// flipTask packs, for one output phase, the taps of the transposed kernel: panel i of the part holds
+// columns (channels of x) of B[tap][co][ci], taps in descending kernel position.
+type flipTask[T Float] struct {
+	dst, w     []T
+	c          Conv
+	kh0, kw0   int // smallest kernel position of the phase
+	rows, cols int // taps of the phase
+}
+
+// Do packs one panel.
+func (t *flipTask[T]) Do(i int) {
+	c := &t.c
+	k := t.rows * t.cols * c.Co
+	dst := t.dst[i*Width*k : (i+1)*Width*k]
+	channels := min(Width, c.Ci-i*Width)
+	for a := t.rows - 1; a >= 0; a-- {
+		for b := t.cols - 1; b >= 0; b-- {
+			tap := (t.kh0+a*c.StrideH)*c.KW + t.kw0 + b*c.StrideW
+			src := t.w[(tap*c.Ci+i*Width)*c.Co : (tap+1)*c.Ci*c.Co]
+			packRows(dst[:c.Co*Width], src, c.Co, channels, c.Co)
+			dst = dst[c.Co*Width:]
+		}
+	}
+}
+
+// inputGrad computes dx phase by phase; with stride 1 there is one phase.
+func (j *job[T]) inputGrad(dx, dy, w []T, c Conv, ep Epilogue[T]) {
+	if len(dx) == 0 {
+		return
+	}
+	ho, wo := c.Out()
+	for ph := range min(c.StrideH, c.H) {
+		for pw := range min(c.StrideW, c.W) {
+			f := &j.flip
+			*f = flipTask[T]{w: w, c: c, kh0: (ph + c.PadTop) % c.StrideH, kw0: (pw + c.PadLeft) % c.StrideW}
+			f.rows = tapsOf(c.KH, f.kh0, c.StrideH)
+			f.cols = tapsOf(c.KW, f.kw0, c.StrideW)
+			g := geometry{n: c.N, h: ho, w: wo, ch: c.Co, co: c.Ci, kh: f.rows, kw: f.cols, sh: 1, sw: 1,
+				oh: (c.H - ph + c.StrideH - 1) / c.StrideH, ow: (c.W - pw + c.StrideW - 1) / c.StrideW,
+				c0: (ph*c.W + pw) * c.Ci, cN: c.H * c.W * c.Ci, cH: c.StrideH * c.W * c.Ci, cW: c.StrideW * c.Ci}
+			g.top = f.rows - 1 - (ph+c.PadTop)/c.StrideH
+			g.left = f.cols - 1 - (pw+c.PadLeft)/c.StrideW
+			if f.rows*f.cols == 0 {
+				g.kh, g.kw, g.ch = 1, 1, 0 // nothing meets this phase: an empty reduction
+				g.top, g.left = 0, 0
+				j.convolve(dx, nil, g, nil)
+				continue
+			}
+			k := f.rows * f.cols * c.Co
+			j.packed = grow(j.packed, PackedLen(k, c.Ci))
+			f.dst = j.packed
+			dispatch(panelsOf(c.Ci), f, float64(k*c.Ci)*16)
+			j.b = packedOperand(j.packed, k)
+			var last Epilogue[T]
+			if c.StrideH*c.StrideW == 1 {
+				last = ep
+			}
+			j.convolve(dx, dy, g, last)
+		}
+	}
+	if c.StrideH*c.StrideW > 1 {
+		j.finishAll(dx, c.N*c.H*c.W, c.Ci, ep)
+	}
+}
+
+// tapsOf counts the kernel positions from first on in steps of stride.
+func tapsOf(k, first, stride int) int {
+	if first >= k {
+		return 0
+	}
+	return (k-first-1)/stride + 1
+}
+
+// wgradTask computes parts of a weight gradient, for a chunk of pictures at a time: first the pictures
+// are copied with their padding and dy is packed where needed, one part per picture; then the parts of
+// dw add what the chunk gives.
+type wgradTask[T Float] struct {
+	j         *job[T]
+	g         geometry
+	l         layout
+	dw        []T
+	srcX, dy  []T
+	x         []T // prepared pictures of the chunk, if they are not read in place
+	dyPacked  []T // prepared dy of the chunk, if it is not read in place
+	packDY    bool
+	preparing bool
+	n0, n1    int // pictures of the chunk
+	picture   int // elements of a prepared picture
+}
+
+// wgradChunk bounds the elements of prepared pictures and of dy in a chunk.
+const wgradChunk = 1 << 17
+
+func (j *job[T]) weightGrad(dw, x, dy []T, c Conv) {
+	ho, wo := c.Out()
+	if len(dw) == 0 {
+		return
+	}
+	pixels := ho * wo
+	if c.N*pixels == 0 {
+		clear(dw)
+		return
+	}
+	es := size[T]()
+	g := geometry{n: c.N, h: c.H, w: c.W, ch: c.Ci, oh: ho, ow: wo, co: c.Co, kh: c.KH, kw: c.KW,
+		sh: c.StrideH, sw: c.StrideW, top: c.PadTop, left: c.PadLeft}
+	keepX, keepDY := j.wgrad.x, j.wgrad.dyPacked
+	t := &j.wgrad
+	*t = wgradTask[T]{j: j, g: g, l: g.layout(), dw: dw, srcX: x, dy: dy, packDY: c.Co%Width != 0}
+	j.kern = kernelsFor[T]()
+	t.picture = c.H * c.W * c.Ci
+	switch {
+	case t.l.patches:
+		t.picture = pixels * t.l.pixel
+	case !t.l.inPlace:
+		t.picture = g.lines(ho) * t.l.line
+	}
+	chunk := max(1, wgradChunk/max(t.picture, pixels*c.Co))
+	chunk = min(chunk, c.N)
+	if !t.l.inPlace {
+		t.x = grow(keepX, chunk*t.picture)
+	}
+	if t.packDY {
+		t.dyPacked = grow(keepDY, PackedLen(chunk*pixels, c.Co))
+	}
+	rows := c.KH * c.KW * c.Ci
+	flops := 2 * float64(rows) * float64(c.Co) * float64(min(chunk, c.N)*pixels)
+	j.grid.choose(1, rows, 1, 1<<15, panelsOf(c.Co), 32, flops)
+	for t.n0 = 0; t.n0 < c.N; t.n0 = t.n1 {
+		t.n1 = min(t.n0+chunk, c.N)
+		if t.packDY || !t.l.inPlace {
+			t.preparing = true
+			dispatch(t.n1-t.n0, t, 16*float64((t.n1-t.n0)*t.picture))
+			t.preparing = false
+		}
+		t.segments()
+		k := (t.n1 - t.n0) * pixels
+		if t.packDY {
+			j.b = packedOperand(t.dyPacked, k)
+		} else {
+			j.b = operand{base: unsafe.Add(first(dy), t.n0*pixels*c.Co*es), strideK: c.Co * es, strideP: Width * es}
+		}
+		dispatch(j.grid.count(), t, flops)
+	}
+	if t.x == nil {
+		t.x = keepX
+	}
+	if t.dyPacked == nil {
+		t.dyPacked = keepDY
+	}
+}
+
+// segments lists the pixels of the chunk in blocks of BlockK of one picture.
+func (t *wgradTask[T]) segments() {
+	j, g, l := t.j, &t.g, t.l
+	es := size[T]()
+	j.segs = j.segs[:0]
+	pixels := g.oh * g.ow
+	for n := range t.n1 - t.n0 {
+		base := n * t.picture * es
+		if l.patches || (l.inPlace && g.sw == 1 && g.sh == 1 && g.ow == g.w) {
+			j.runs(pixels, BlockK, base, l.pixel*es)
+			continue
+		}
+		for i := range g.oh {
+			off := base + i*g.sh*l.line*es
+			for o := 0; o < g.ow; {
+				k := i*g.ow + o
+				m := min(g.ow-o, BlockK-k%BlockK)
+				s := segment{off: off + o*g.sw*l.pixel*es, n: int32(m)}
+				if (k+m)%BlockK == 0 || k+m == pixels {
+					s.end = 1
+				}
+				j.segs = append(j.segs, s)
+				o += m
+			}
+		}
+	}
+	j.makeSteps()
+}
+
+// Do prepares one picture, or computes one part of dw.
+func (t *wgradTask[T]) Do(i int) {
+	if t.preparing {
+		t.prepare(i)
+		return
+	}
+	j, g, l := t.j, &t.g, t.l
+	es := size[T]()
+	q := j.grid.at(i)
+	s := newScratch[T]()
+	defer s.release()
+	s.rowA = grow(s.rowA, q.r1-q.r0)
+	s.rowC = rowsFrom(s.rowC, q.r1-q.r0, q.r0*g.co*es, g.co*es)
+	a, strideA := first(t.x), g.sw*l.pixel*es
+	if l.inPlace {
+		a = unsafe.Add(first(t.srcX), t.n0*t.picture*es)
+	}
+	if l.patches {
+		strideA = l.pixel * es
+		rowsFrom(s.rowA, q.r1-q.r0, q.r0*es, es)
+	} else {
+		for r := range s.rowA {
+			tap, ch := (q.r0+r)/g.ch, (q.r0+r)%g.ch
+			s.rowA[r] = (tap/g.kw*l.line + tap%g.kw*l.pixel + ch) * es
+		}
+	}
+	for n, st := range j.steps {
+		s.sweep(j.kern, a, first(t.dw), strideA, j.b, st.k0, q.p0, q.p1, g.co, st.segs, t.n0+n > 0)
+	}
+}
+
+// prepare copies picture i of the chunk and packs its part of dy.
+func (t *wgradTask[T]) prepare(i int) {
+	g, l := &t.g, t.l
+	n := t.n0 + i
+	pixels := g.oh * g.ow
+	x := t.srcX[n*g.h*g.w*g.ch : (n+1)*g.h*g.w*g.ch]
+	switch {
+	case l.patches:
+		copyPatches(g, t.x[i*t.picture:], x, 0, g.oh)
+	case !l.inPlace:
+		copyLines(g, l, t.x[i*t.picture:], x, 0, g.oh)
+	}
+	if !t.packDY {
+		return
+	}
+	k := (t.n1 - t.n0) * pixels
+	for c0 := 0; c0 < g.co; c0 += Width {
+		dst := t.dyPacked[c0*k+i*pixels*Width : c0*k+(i+1)*pixels*Width]
+		packColumns(dst, t.dy[n*pixels*g.co+c0:(n+1)*pixels*g.co], pixels, min(Width, g.co-c0), g.co)
+	}
+}

@@ -1,0 +1,240 @@
+package gemm
+
+// geometry is a convolution as the kernels see it: outputs oh x ow of pictures h x w x ch by a kernel
+// kh x kw. Input row i*sh - top + a meets kernel row a; top and left may be negative. Output pixel
+// (n, i, j) is stored at element c0 + n*cN + i*cH + j*cW of the result.
+type geometry struct {
+	n, h, w, ch    int
+	oh, ow, co     int
+	kh, kw, sh, sw int
+	top, left      int
+	c0, cN, cH, cW int
+}
+
+// inside says whether every tap falls on the picture.
+func (g *geometry) inside() bool {
+	return g.top <= 0 && g.left <= 0 && (g.oh-1)*g.sh-g.top+g.kh <= g.h && (g.ow-1)*g.sw-g.left+g.kw <= g.w
+}
+
+// fewChannels is the number of channels below which pixels are gathered into rows of whole patches.
+const fewChannels = 4
+
+// layout is where the kernels find the input: in place, in a copy with padding, or as rows of patches.
+type layout struct {
+	inPlace bool
+	patches bool
+	pixel   int // elements from one pixel to the next
+	line    int // elements from one picture line to the next
+}
+
+func (g *geometry) layout() layout {
+	if g.ch == 0 {
+		return layout{inPlace: true} // nothing is read
+	}
+	if g.ch < fewChannels && g.kh*g.kw > 1 {
+		return layout{patches: true, pixel: g.kh * g.kw * g.ch}
+	}
+	if g.inside() {
+		return layout{inPlace: true, pixel: g.ch, line: g.w * g.ch}
+	}
+	l := layout{pixel: g.ch}
+	l.line = ((g.ow-1)*g.sw + g.kw) * l.pixel
+	return l
+}
+
+// lines is the number of picture lines that n output rows read.
+func (g *geometry) lines(n int) int { return (n-1)*g.sh + g.kh }
+
+// copyLines writes the padded lines that output rows [i0, i1) of picture x read, and returns how many
+// elements that were.
+func copyLines[T Float](g *geometry, l layout, dst, x []T, i0, i1 int) int {
+	lines := g.lines(i1 - i0)
+	width := l.line / l.pixel
+	lo := min(max(0, g.left), width)      // first copied pixel that lies on the picture
+	hi := max(lo, min(width, g.w+g.left)) // end of those pixels
+	for r := range lines {
+		d := dst[r*l.line : (r+1)*l.line]
+		h := i0*g.sh - g.top + r
+		if h < 0 || h >= g.h || hi == lo {
+			clear(d)
+			continue
+		}
+		clear(d[:lo*l.pixel])
+		copy(d[lo*l.pixel:hi*l.pixel], x[(h*g.w+lo-g.left)*g.ch:(h*g.w+hi-g.left)*g.ch])
+		clear(d[hi*l.pixel:])
+	}
+	return lines * l.line
+}
+
+// copyPatches writes the patches of output rows [i0, i1) of picture x, one after the other.
+func copyPatches[T Float](g *geometry, dst, x []T, i0, i1 int) int {
+	at := 0
+	for i := i0; i < i1; i++ {
+		for o := range g.ow {
+			w0 := o*g.sw - g.left
+			for a := range g.kh {
+				d := dst[at : at+g.kw*g.ch]
+				at += len(d)
+				h := i*g.sh - g.top + a
+				if h < 0 || h >= g.h {
+					clear(d)
+					continue
+				}
+				lo := min(max(0, -w0), g.kw)
+				hi := max(lo, min(g.kw, g.w-w0))
+				clear(d[:lo*g.ch])
+				if hi > lo {
+					copy(d[lo*g.ch:hi*g.ch], x[(h*g.w+w0+lo)*g.ch:])
+				}
+				clear(d[hi*g.ch:])
+			}
+		}
+	}
+	return at
+}
+
+// convTask computes bands of output rows.
+type convTask[T Float] struct {
+	j    *job[T]
+	g    geometry
+	l    layout
+	y, x []T
+}
+
+// tapSegments lists the reduction over the taps and channels.
+func (j *job[T]) tapSegments(g *geometry, l layout) {
+	es := size[T]()
+	j.segs = j.segs[:0]
+	switch {
+	case g.ch == 0:
+	case l.patches:
+		j.runs(g.kh*g.kw*g.ch, max(BlockK/g.ch, 1)*g.ch, 0, es)
+	case g.ch > BlockK:
+		for t := range g.kh * g.kw {
+			j.runs(g.ch, BlockK, (t/g.kw*l.line+t%g.kw*l.pixel)*es, es)
+		}
+	default:
+		taps := g.kh * g.kw
+		for t := range taps {
+			s := segment{off: (t/g.kw*l.line + t%g.kw*l.pixel) * es, n: int32(g.ch)}
+			if (t+1)%(BlockK/g.ch) == 0 || t == taps-1 {
+				s.end = 1
+			}
+			j.segs = append(j.segs, s)
+		}
+	}
+	j.makeSteps()
+}
+
+// convolve computes one geometry; j.b is set.
+func (j *job[T]) convolve(y, x []T, g geometry, ep Epilogue[T]) {
+	pixels := g.n * g.oh * g.ow
+	if pixels == 0 || g.co == 0 {
+		return
+	}
+	t := &j.conv2d
+	*t = convTask[T]{j: j, g: g, l: g.layout(), y: y, x: x}
+	j.kern, j.ep = kernelsFor[T](), ep
+	j.tapSegments(&g, t.l)
+	const band = 1 << 15 // elements of input and of output that a part should touch
+	perRow := max(g.ow*g.co, g.sh*max(t.l.line, g.ow*t.l.pixel/g.sh))
+	flops := 2 * float64(pixels) * float64(g.kh*g.kw*g.ch) * float64(g.co)
+	j.grid.choose(1, g.n*g.oh, g.ow, max(band/perRow, (48+g.ow-1)/g.ow), panelsOf(g.co), 32, flops)
+	dispatch(j.grid.count(), t, flops)
+}
+
+// Do computes one part: rows are output rows counted through the batch.
+func (t *convTask[T]) Do(i int) {
+	j, g, l := t.j, &t.g, t.l
+	es := size[T]()
+	q := j.grid.at(i)
+	s := newScratch[T]()
+	defer s.release()
+	rows := q.r1 - q.r0
+	s.rowA, s.rowC = s.rowA[:0], s.rowC[:0]
+	if !l.inPlace {
+		need := rows * g.ow * l.pixel
+		if !l.patches {
+			pictures := (q.r1-1)/g.oh - q.r0/g.oh + 1
+			need = (rows*g.sh + pictures*g.kh) * l.line
+		}
+		s.a = grow(s.a, need)
+	}
+	used := 0
+	for r := q.r0; r < q.r1; {
+		n, i0 := r/g.oh, r%g.oh
+		i1 := min(g.oh, i0+q.r1-r)
+		x := t.x[n*g.h*g.w*g.ch : (n+1)*g.h*g.w*g.ch]
+		base, line, pixel := used, g.sh*l.line, g.sw*l.pixel
+		switch {
+		case l.inPlace:
+			base = ((n*g.h+i0*g.sh-g.top)*g.w - g.left) * g.ch
+		case l.patches:
+			line, pixel = g.ow*l.pixel, l.pixel
+			used += copyPatches(g, s.a[used:], x, i0, i1)
+		default:
+			used += copyLines(g, l, s.a[used:], x, i0, i1)
+		}
+		c := g.c0 + n*g.cN + i0*g.cH
+		for range i1 - i0 {
+			for o := range g.ow {
+				s.rowA = append(s.rowA, (base+o*pixel)*es)
+				s.rowC = append(s.rowC, (c+o*g.cW)*es)
+			}
+			base += line
+			c += g.cH
+		}
+		r += i1 - i0
+	}
+	a := first(t.x)
+	if !l.inPlace {
+		a = first(s.a)
+	}
+	for n, st := range j.steps {
+		s.sweep(j.kern, a, first(t.y), es, j.b, st.k0, q.p0, q.p1, g.co, st.segs, n > 0)
+	}
+	col := q.p0 * Width
+	cols := min(q.p1*Width, g.co) - col
+	if len(j.steps) == 0 {
+		t.clear(s.rowC, col, cols)
+	}
+	if j.ep != nil {
+		// An epilogue comes only with outputs that lie one after the other.
+		row := q.r0 * g.ow
+		m := rows * g.ow
+		j.ep.Finish(t.y[row*g.co+col:(row+m-1)*g.co+col+cols], g.co, row, col, m, cols)
+	}
+}
+
+// clear zeroes columns of the given rows.
+func (t *convTask[T]) clear(rowC []int, col, cols int) {
+	es := size[T]()
+	for _, off := range rowC {
+		clear(t.y[off/es+col : off/es+col+cols])
+	}
+}
+
+// conv computes the forward convolution.
+func (j *job[T]) conv(y, x, w []T, pw *Packed[T], c Conv, ep Epilogue[T]) {
+	ho, wo := c.Out()
+	g := geometry{n: c.N, h: c.H, w: c.W, ch: c.Ci, oh: ho, ow: wo, co: c.Co, kh: c.KH, kw: c.KW,
+		sh: c.StrideH, sw: c.StrideW, top: c.PadTop, left: c.PadLeft,
+		cN: ho * wo * c.Co, cH: wo * c.Co, cW: c.Co}
+	j.weights(w, pw, c.KH*c.KW*c.Ci, c.Co, g.n*ho*wo)
+	j.convolve(y, x, g, ep)
+}
+
+// weights sets B for a convolution of the given number of output pixels.
+func (j *job[T]) weights(w []T, pw *Packed[T], k, n, pixels int) {
+	es := size[T]()
+	switch {
+	case pw != nil:
+		j.b = packedOperand(pw.Data, k)
+	case directB(Product{M: pixels, N: n, LDB: n}):
+		j.b = operand{base: first(w), strideK: n * es, strideP: Width * es}
+	default:
+		j.packed = grow(j.packed, PackedLen(k, n))
+		j.pack(j.packed, w, k, n, n, false)
+		j.b = packedOperand(j.packed, k)
+	}
+}

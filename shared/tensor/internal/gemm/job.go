@@ -1,0 +1,170 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
+)
+
+// job is one call of the package. Its parts are rectangles of the output (rows by panels); every part
+// computes whole reductions, so neither their number nor their order changes a bit.
+type job[T Float] struct {
+	kern    kernels
+	ep      Epilogue[T]
+	b       operand
+	segs    []segment
+	steps   []step
+	grid    grid
+	packing packTask[T]
+	packed  []T // B packed for this call
+
+	product productTask[T]
+	conv2d  convTask[T]
+	flip    flipTask[T]
+	wgrad   wgradTask[T]
+	finish  finishTask[T]
+}
+
+// step is a range of the reduction that is computed for a whole part before the next one begins, so that
+// what it touches stays in cache. It consists of whole blocks.
+type step struct {
+	segs   []segment
+	k0, k1 int
+}
+
+// stepK bounds the length of a step unless a single block or a short rest needs more.
+const stepK = 1024
+
+// makeSteps cuts segs into steps.
+func (j *job[T]) makeSteps() {
+	j.steps = j.steps[:0]
+	total := 0
+	for _, s := range j.segs {
+		total += int(s.n)
+	}
+	s0, k0, k, block := 0, 0, 0, 0
+	for i, s := range j.segs {
+		k += int(s.n)
+		if s.end == 0 {
+			continue
+		}
+		block = max(block, k-k0)
+		if last := i == len(j.segs)-1; last || (k-k0 >= stepK && total-k >= stepK/2) {
+			j.steps = append(j.steps, step{segs: j.segs[s0 : i+1], k0: k0, k1: k})
+			s0, k0 = i+1, k
+		}
+	}
+}
+
+// runs appends segments for n consecutive k in blocks of the given length, starting at byte offset off.
+func (j *job[T]) runs(n, block, off, strideA int) {
+	for k := 0; k < n; k += block {
+		m := min(block, n-k)
+		j.segs = append(j.segs, segment{off: off + k*strideA, n: int32(m), end: 1})
+	}
+}
+
+// release puts the job back. It drops every reference to operands and keeps its own memory.
+func (j *job[T]) release() {
+	*j = job[T]{segs: j.segs[:0], steps: j.steps[:0], packed: j.packed,
+		wgrad: wgradTask[T]{x: j.wgrad.x, dyPacked: j.wgrad.dyPacked}}
+	if size[T]() == 4 {
+		jobs32.put((*job[float32])(unsafe.Pointer(j)))
+	} else {
+		jobs64.put((*job[float64])(unsafe.Pointer(j)))
+	}
+}
+
+// grid cuts the output into parts: bands of rows by chunks of panels, for each of a number of items.
+type grid struct {
+	rows, bandRows, bands       int
+	panels, chunkPanels, chunks int
+	items                       int
+}
+
+// smallWork is the number of operations below which a job is not worth a second thread.
+const smallWork = 1 << 20
+
+// choose sets the cut. A row of the grid stands for unit rows of the kernels (a conv's output row);
+// maxRows and maxPanels are what fits in cache.
+func (g *grid) choose(items, rows, unit, maxRows, panels, maxPanels int, flops float64) {
+	*g = grid{rows: rows, bandRows: min(rows, max(maxRows, 1)), panels: panels, chunkPanels: min(panels, maxPanels),
+		items: items}
+	want := 1
+	if threads := pool.Threads(); threads > 1 && flops >= smallWork {
+		want = threads
+		if flops >= 8*smallWork {
+			want = 4 * threads
+		}
+	}
+	const minRows = 24 // of the kernels: a multiple of every tile height
+	for g.count() < want {
+		switch {
+		case g.bandRows*unit >= 2*minRows && g.bandRows > 1:
+			g.bandRows = (g.bandRows + 1) / 2
+		case g.chunkPanels > maxPanels0:
+			g.chunkPanels = (g.chunkPanels + 1) / 2
+		default:
+			want = 0
+		}
+	}
+	g.bandRows = (g.rows + g.bands - 1) / g.bands
+	if unit == 1 && g.bands > 1 {
+		g.bandRows = (g.bandRows + minRows - 1) / minRows * minRows
+	}
+	g.chunkPanels = (g.panels + g.chunks - 1) / g.chunks
+	g.count()
+}
+
+// maxPanels0 is the number of panels below which a chunk is not cut further.
+const maxPanels0 = maxPanels
+
+// count is the number of parts.
+func (g *grid) count() int {
+	g.bands = (g.rows + g.bandRows - 1) / g.bandRows
+	g.chunks = (g.panels + g.chunkPanels - 1) / g.chunkPanels
+	return g.items * g.bands * g.chunks
+}
+
+// part is one rectangle: rows [r0, r1) and panels [p0, p1) of an item.
+type part struct{ item, r0, r1, p0, p1 int }
+
+// at is part i. Chunks of panels vary slowest within an item, so that neighbours share B.
+func (g *grid) at(i int) part {
+	band := i % g.bands
+	chunk := i / g.bands % g.chunks
+	r0, p0 := band*g.bandRows, chunk*g.chunkPanels
+	return part{
+		item: i / g.bands / g.chunks,
+		r0:   r0, r1: min(r0+g.bandRows, g.rows),
+		p0: p0, p1: min(p0+g.chunkPanels, g.panels),
+	}
+}
+
+// panelsOf is the number of panels of n columns.
+func panelsOf(n int) int { return (n + Width - 1) / Width }
+
+// finishTask applies an epilogue to rows of a finished C that no product could finish by itself.
+type finishTask[T Float] struct {
+	c          []T
+	ep         Epilogue[T]
+	rows, cols int
+	chunk      int
+}
+
+// Do finishes chunk i of the rows.
+func (t *finishTask[T]) Do(i int) {
+	r0 := i * t.chunk
+	r1 := min(r0+t.chunk, t.rows)
+	t.ep.Finish(t.c[r0*t.cols:r1*t.cols], t.cols, r0, 0, r1-r0, t.cols)
+}
+
+// finishAll runs ep over all of c, rows x cols.
+func (j *job[T]) finishAll(c []T, rows, cols int, ep Epilogue[T]) {
+	if ep == nil || rows*cols == 0 {
+		return
+	}
+	t := &j.finish
+	*t = finishTask[T]{c: c, ep: ep, rows: rows, cols: cols, chunk: max(1<<14/cols, 1)}
+	pool.Run((rows+t.chunk-1)/t.chunk, t)
+}

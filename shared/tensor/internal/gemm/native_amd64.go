@@ -1,0 +1,16 @@
+package gemm
+
+import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+
+//go:generate sh -c "cd ../../../../tools/asm && GOWORK=off go run ./gemm -target amd64 -out ../../shared/tensor/internal/gemm/tile_amd64.s -stubs ../../shared/tensor/internal/gemm/tile_amd64.go"
+
+// native is the assembly family of an instruction set.
+func native(isa cpu.ISA) (kernels, bool) {
+	switch isa {
+	case cpu.AVX512:
+		return kernels{rows: 8, panels: 3, table: &tilesAVX512}, true
+	case cpu.AVX2:
+		return kernels{rows: 6, panels: 1, table: &tilesAVX2}, true
+	}
+	return kernels{}, false
+}

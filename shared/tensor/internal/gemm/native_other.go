@@ -1,0 +1,8 @@
+//go:build !amd64
+
+package gemm
+
+import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+
+// native is the assembly family of an instruction set: there is none here.
+func native(cpu.ISA) (kernels, bool) { return kernels{}, false }

@@ -1,0 +1,106 @@
+package gemm
+
+import (
+	"unsafe"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+)
+
+// segment is a run of consecutive k. The A element of row r at the i-th k of the run lies
+// off + i*strideA bytes after the row's start; B goes on from the run before.
+type segment struct {
+	off int   // bytes
+	n   int32 // at least 1
+	end int32 // 1 where a block of the reduction ends
+}
+
+// tile is the argument of a kernel, which computes, for rows r < mr and panels p < np,
+//
+//	acc = 0
+//	for every segment s:
+//		for i = 0 .. s.n-1:
+//			acc[r][p*16+j] = fma(A(r, s, i), B(k, p, j), acc[r][p*16+j])   for j < 16
+//		if s.end: C[r][p*16+j] = acc, or C[r][p*16+j] + acc if add; then acc = 0 and add = true
+//
+// The assembly knows the layout of tile and segment; kernels change nseg and add.
+type tile struct {
+	a, b, c unsafe.Pointer // the origins of A (any row), B (first panel, first k) and C
+	segs    unsafe.Pointer // nseg segments
+	rowA    unsafe.Pointer // byte offsets of the rows from a, one int each
+	rowC    unsafe.Pointer // byte offsets of the rows from c, one int each
+	nseg    int
+	strideA int // bytes from one k to the next
+	strideB int // bytes from one k to the next within a panel
+	panelB  int // bytes from one panel to the next
+	add     int // 0: the first block is stored; otherwise it is added to C
+	mr, np  int // size of the tile; the portable kernel reads it
+	_       int // keeps tile a multiple of 16 bytes
+}
+
+// Largest tile of any instruction set.
+const maxRows, maxPanels = 8, 3
+
+// kernels is the family of one instruction set: table[mr-1][np-1].
+type kernels struct {
+	rows, panels int // largest tile
+	table        *[maxRows][maxPanels]func(unsafe.Pointer)
+}
+
+// kernelsFor is the family in use for T.
+func kernelsFor[T Float]() kernels {
+	if size[T]() == 4 {
+		if k, ok := native(cpu.Active()); ok {
+			return k
+		}
+		return kernels{rows: 4, panels: 1, table: &portable32}
+	}
+	return kernels{rows: 4, panels: 1, table: &portable64}
+}
+
+// The families in portable Go.
+var (
+	portable32 = portableTable[float32]()
+	portable64 = portableTable[float64]()
+)
+
+func portableTable[T Float]() (t [maxRows][maxPanels]func(unsafe.Pointer)) {
+	for r := range t {
+		for p := range t[r] {
+			t[r][p] = tilePortable[T]
+		}
+	}
+	return t
+}
+
+// tilePortable is the kernel in plain Go, for tiles of at most 4 rows and one panel.
+func tilePortable[T Float](arg unsafe.Pointer) {
+	t := (*tile)(arg)
+	rowA := unsafe.Slice((*int)(t.rowA), t.mr)
+	rowC := unsafe.Slice((*int)(t.rowC), t.mr)
+	var acc [4][Width]T
+	k := 0
+	for _, s := range unsafe.Slice((*segment)(t.segs), t.nseg) {
+		for i := range int(s.n) {
+			b := (*[Width]T)(unsafe.Add(t.b, k*t.strideB))
+			k++
+			for r, off := range rowA {
+				x := *(*T)(unsafe.Add(t.a, off+s.off+i*t.strideA))
+				fmaRow(&acc[r], x, b)
+			}
+		}
+		if s.end == 0 {
+			continue
+		}
+		for r, off := range rowC {
+			c := unsafe.Slice((*T)(unsafe.Add(t.c, off)), Width)
+			for j := range c {
+				if t.add != 0 {
+					c[j] += acc[r][j]
+				} else {
+					c[j] = acc[r][j]
+				}
+			}
+		}
+		acc, t.add = [4][Width]T{}, 1
+	}
+}
