@@ -1,0 +1,47 @@
+// Command gemm writes the assembly of the tile kernels of shared/tensor/internal/gemm: for amd64 with
+// avo (AVX-512 and AVX2), for arm64 as plain text (NEON).
+//
+// A kernel computes a tile of R rows and P panels of 16 columns. For every k it loads one line of every
+// panel, broadcasts one element of every row, and multiplies and adds into R x P accumulators; at the
+// end of a block it stores the accumulators to C or adds them to it. The loop in tile.go of the package
+// is the specification.
+package main
+
+import (
+	"flag"
+	"log"
+	"os"
+)
+
+// Offsets of the fields of type tile; a test of the package compares them with unsafe.Offsetof.
+const (
+	offA, offB, offC          = 0, 8, 16
+	offSegs, offRowA, offRowC = 24, 32, 40
+	offNSeg                   = 48
+	offStrideA, offStrideB    = 56, 64
+	offPanelB, offAdd         = 72, 80
+)
+
+func main() {
+	// A flag set of its own: avo's package adds flags to the common one.
+	flags := flag.NewFlagSet("gemm", flag.ExitOnError)
+	arch := flags.String("target", "amd64", "amd64 or arm64")
+	out := flags.String("out", "", "assembly file to write")
+	stubs := flags.String("stubs", "", "Go declarations to write")
+	_ = flags.Parse(os.Args[1:]) // ends the program on an error
+	switch *arch {
+	case "amd64":
+		amd64(*out, *stubs)
+	case "arm64":
+		arm64(*out, *stubs)
+	default:
+		log.Fatalf("target %q: want amd64 or arm64", *arch)
+	}
+}
+
+// write stores a generated file.
+func write(path string, data []byte) {
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
