@@ -14,3 +14,14 @@ func native(isa cpu.ISA) (kernels, bool) {
 	}
 	return kernels{}, false
 }
+
+// peakLoop is the loop that measures an instruction set, and how many float32 its registers hold.
+func peakLoop(isa cpu.ISA) (f func(rounds int), lanes int) {
+	switch isa {
+	case cpu.AVX512:
+		return peakAVX512, 16
+	case cpu.AVX2:
+		return peakAVX2, 8
+	}
+	return nil, 0
+}
