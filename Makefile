@@ -44,7 +44,7 @@ lint: tools ## gofmt, vet, golangci-lint, buf lint
 generate: tools ## regenerate protobuf code, assembly and the page's assets
 	.bin/buf generate
 	go generate ./shared/tensor/...
-	cd gateway/web && npm ci --no-fund --no-audit && npm run build
+	cd gateway/web && npm ci --no-fund --no-audit && npm run generate && npm run check && npm run build
 
 .PHONY: tools
 tools: .bin/buf .bin/golangci-lint ## build the pinned tools into .bin/
