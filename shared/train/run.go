@@ -183,8 +183,6 @@ func first(t *tensor.Tensor) float64 {
 	return float64(t.F32()[0])
 }
 
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
 // after does what is due after a step: events, evaluation, preview, checkpoint. A resumed run calls it for what
 // its checkpoint has not seen, without another preview.
 func (r *run) after(ctx context.Context, resumed bool) error {
