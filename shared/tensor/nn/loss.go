@@ -41,3 +41,9 @@ func CrossEntropy(logits *autograd.Value, targets []int32) *autograd.Value {
 	logp := autograd.LogSoftmax(logits)
 	return autograd.Scale(autograd.Sum(autograd.Mul(logp, t.Const(pick))), -1/float64(max(count, 1)))
 }
+
+// BCELogits is the mean over all elements of -p log s - (1-p) log(1-s) with s = sigmoid(logits), computed
+// as softplus(logits) - logits*p, which does not overflow. p is in [0, 1].
+func BCELogits(logits, p *autograd.Value) *autograd.Value {
+	return autograd.Mean(autograd.Sub(autograd.Softplus(logits), autograd.Mul(logits, p)))
+}
