@@ -171,7 +171,7 @@ func (r *run) micro(i int) (loss float64, err error) {
 		nn.Backward(r.tape, l, r.params)
 	})
 	if caught != nil {
-		err = fault.E(fault.Internal, "TASK_SHAPES", "", "step %d: %w", r.Steps, caught)
+		err = fault.E(fault.Internal, "TASK_SHAPES", "", "step %d: %w", r.Steps+1, caught)
 	}
 	return loss, err
 }
@@ -243,7 +243,7 @@ func (r *run) evaluate(ctx context.Context) error {
 	}
 	value, ok := metrics[r.cfg.Select]
 	if !ok || !finite(value) {
-		return fault.E(fault.Internal, "NOT_FINITE", "", "step %d: the evaluation gives no finite %q: %v", r.Steps,
+		return fault.E(fault.Internal, "NOT_FINITE", "", "after step %d the evaluation gives no finite %q: %v", r.Steps,
 			r.cfg.Select, metrics)
 	}
 	r.Metrics = metrics
