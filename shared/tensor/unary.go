@@ -48,7 +48,7 @@ func Sigmoid(dst, x *Tensor) { unary("Sigmoid", vec.Sigmoid, dear, dst, x) }
 // SiLU is x*sigmoid(x), also called swish.
 func SiLU(dst, x *Tensor) { unary("SiLU", vec.SiLU, dear, dst, x) }
 
-// GELU is x times the normal distribution function, by erf.
+// GELU is x times the normal distribution function, by erf. Its zeros are +0.
 func GELU(dst, x *Tensor) { unary("GELU", vec.GELU, dear, dst, x) }
 
 // GELUTanh is GELU's approximation by tanh, which GPT-2 uses.

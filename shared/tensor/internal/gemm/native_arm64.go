@@ -1,0 +1,21 @@
+package gemm
+
+import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+
+//go:generate sh -c "cd ../../../../tools/asm && GOWORK=off go run ./gemm -target arm64 -out ../../shared/tensor/internal/gemm/tile_arm64.s -stubs ../../shared/tensor/internal/gemm/tile_arm64.go"
+
+// native is the assembly family of an instruction set.
+func native(isa cpu.ISA) (kernels, bool) {
+	if isa == cpu.NEON {
+		return kernels{rows: 6, panels: 1, table: &tilesNEON}, true
+	}
+	return kernels{}, false
+}
+
+// peakLoop is the loop that measures an instruction set, and how many float32 its registers hold.
+func peakLoop(isa cpu.ISA) (f func(rounds int), lanes int) {
+	if isa == cpu.NEON {
+		return peakNEON, 4
+	}
+	return nil, 0
+}
