@@ -4,6 +4,14 @@ go 1.26.0
 
 require github.com/manifold-gen/manifold/shared/tensor v0.0.0
 
-require golang.org/x/sys v0.49.0 // indirect
+require (
+	github.com/manifold-gen/manifold/proto/gen v0.0.0
+	github.com/manifold-gen/manifold/shared v0.0.0
+	golang.org/x/sys v0.49.0 // indirect
+)
 
 replace github.com/manifold-gen/manifold/shared/tensor => ../../shared/tensor
+
+replace github.com/manifold-gen/manifold/shared => ../../shared
+
+replace github.com/manifold-gen/manifold/proto/gen => ../../proto/gen

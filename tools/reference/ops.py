@@ -271,8 +271,8 @@ def norms(g):
         rstd = 1 / torch.sqrt(x.var(-1, unbiased=False) + eps)
         return (y, mean, rstd, *grads(y, dy, x, gamma, beta))
 
-    for name, r, c, shift, eps in (("typical", 5, 48, 0.0, 1e-5), ("odd", 3, 37, 2.0, 1e-12), ("short", 4, 3, 0.0, 1e-5),
-                                   ("long", 1, 770, 0.0, 1e-6)):
+    for name, r, c, shift, eps in (("typical", 5, 48, 0.0, 1e-5), ("odd", 3, 37, 2.0, 1e-12),
+                                   ("short", 4, 3, 0.0, 1e-5), ("long", 1, 770, 0.0, 1e-6)):
         g.add(f"layer_norm.{name}", [g.randn(r, c, shift=shift), g.randn(c, shift=1.0), g.randn(c), g.randn(r, c)],
               lambda x, ga, be, dy, eps=eps: layer(x, ga, be, dy, eps), eps=eps)
 
