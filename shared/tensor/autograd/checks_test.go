@@ -23,7 +23,7 @@ func conv(name string, x, w input, s tensor.ConvSpec) []check {
 	y := in(x.shape[0], ho, wo, w.shape[3])
 	return []check{
 		{name, []input{x, w, in(w.shape[3])},
-			func(in []*Value) *Value { return Conv2D(in[0], in[1], in[2], s) }},
+			func(in []*Value) *Value { return Conv2D(in[0], in[1], s, Epilogue{Bias: in[2]}) }},
 		bin(name+" input", func(y, w *Value) *Value {
 			return Conv2DInputGrad(y, w, x.shape[1], x.shape[2], s)
 		}, y, w),
@@ -115,7 +115,13 @@ var checks = flatten([]check{
 	mat("MatMul batch", false, true, in(2, 2, 3, 4), in(2, 2, 2, 4)),
 	mat("MatMul rows", false, false, in(2, 3, 4), in(4, 2)),
 	{"Linear", []input{in(2, 2, 3), in(3, 4), in(4)}, func(in []*Value) *Value {
-		return Tanh(Linear(in[0], in[1], in[2]))
+		return Tanh(Linear(in[0], in[1], Epilogue{Bias: in[2]}))
+	}},
+	{"Linear SiLU residual", []input{in(2, 2, 3), in(3, 4), in(4), in(2, 2, 4)}, func(in []*Value) *Value {
+		return Tanh(Linear(in[0], in[1], Epilogue{Bias: in[2], Act: tensor.ActSiLU, Residual: in[3]}))
+	}},
+	{"Linear residual", []input{in(2, 2, 3), in(3, 4), in(2, 2, 4)}, func(in []*Value) *Value {
+		return Tanh(Linear(in[0], in[1], Epilogue{Residual: in[2]}))
 	}},
 	{"Attention", []input{in(2, 3, 4), in(2, 2, 4), in(2, 2, 4)}, func(in []*Value) *Value {
 		return Attention(in[0], in[1], in[2], 2, 0.7)
@@ -172,7 +178,7 @@ var checks = flatten([]check{
 		{"residual block", []input{in(1, 2, 2, 4), in(4), in(4), in(3, 3, 4, 4), in(1, 4)}, func(in []*Value) *Value {
 			h := GroupNormSiLU(in[0], in[1], in[2], 2, 1e-2)
 			h = Add(h, Reshape(in[4], 1, 1, 1, 4))
-			return Add(in[0], Conv2D(SiLU(h), in[3], nil, tensor.Same(3)))
+			return Conv2D(SiLU(h), in[3], tensor.Same(3), Epilogue{Residual: in[0]})
 		}},
 		// Values used several times collect several cotangents, views among them.
 		{"fan-out", []input{in(2, 4)}, func(in []*Value) *Value {

@@ -26,8 +26,8 @@ var goldenOps = map[string]func(c *golden.Case, in []*Value) *Value{
 	"softmax_grad": one(Softmax), "log_softmax_grad": one(LogSoftmax), "max_pool2": one(MaxPool2),
 	"add_grad": two(Add), "sub_grad": two(Sub), "mul_grad": two(Mul), "div_grad": two(Div),
 	"matmul_grad": func(_ *golden.Case, in []*Value) *Value { return MatMul(in[0], in[1], false, false) },
-	"linear":      func(_ *golden.Case, in []*Value) *Value { return Linear(in[0], in[1], in[2]) },
-	"conv2d":      func(c *golden.Case, in []*Value) *Value { return Conv2D(in[0], in[1], nil, c.Spec()) },
+	"linear":      func(_ *golden.Case, in []*Value) *Value { return Linear(in[0], in[1], Epilogue{Bias: in[2]}) },
+	"conv2d":      func(c *golden.Case, in []*Value) *Value { return Conv2D(in[0], in[1], c.Spec(), Epilogue{}) },
 	"attention": func(c *golden.Case, in []*Value) *Value {
 		return Attention(in[0], in[1], in[2], c.Int("heads"), c.Num("scale"))
 	},

@@ -31,45 +31,74 @@ func flatMatMul(a, b *Value, ta, tb bool) *Value {
 		panic(&tensor.Error{Op: "MatMul", Shapes: [][]int{a.Shape(), b.Shape()},
 			Msg: "a batch of transposed a needs a batch of b"})
 	}
-	y := MatMul(Reshape(a, -1, a.Dim(-1)), b, false, tb)
-	s := shapeOf(a.Shape())
-	s.d[s.n-1] = y.Dim(-1)
-	return Reshape(y, s.dims()...)
+	s := withLast(a, b.Dim(-1))
+	if tb {
+		s = withLast(a, b.Dim(-2))
+	}
+	return Reshape(MatMul(Reshape(a, -1, a.Dim(-1)), b, false, tb), s.dims()...)
 }
 
-// Linear is MatMul(x, w) + bias: x [.., K], w [K, N], bias [N] or nil. The bits are those of MatMul and
-// Add; the sum is formed in place, so that one activation is kept instead of two.
-func Linear(x, w, bias *Value) *Value {
+// withLast is x's shape with another size of the last axis.
+func withLast(x *Value, n int) shape {
+	s := shapeOf(x.Shape())
+	if s.n > 0 {
+		s.d[s.n-1] = n
+	}
+	return s
+}
+
+// Linear is MatMul(x, w) and the epilogue: x [.., K], w [K, N], result [.., N]. The bits are those of the
+// single operations; bias and, without an activation, residual are added in the product's own memory, so
+// that no activation is kept that no derivative needs.
+func Linear(x, w *Value, e Epilogue) *Value {
+	t := shared(OpMatMul, x, w)
 	if x.Rank() != 2 {
-		s := shapeOf(x.Shape())
-		s.d[max(s.n-1, 0)] = w.Dim(-1)
-		return Reshape(Linear(Reshape(x, -1, w.Dim(0)), w, bias), s.dims()...)
+		s := withLast(x, w.Dim(-1))
+		if e.Residual != nil {
+			e.Residual = Reshape(e.Residual, -1, w.Dim(-1))
+		}
+		return Reshape(Linear(Reshape(x, -1, w.Dim(0)), w, e), s.dims()...)
 	}
-	if bias == nil {
-		return MatMul(x, w, false, false)
-	}
-	t := shared(OpMatMul, x, w, bias)
 	y := t.alloc(x.DType(), x.Dim(0), w.Dim(-1))
-	tensor.MatMulEx(y, x.Tensor, w.Tensor, false, false, &tensor.Epilogue{Bias: bias.Tensor})
-	return t.record(OpMatMul, y, nil, x, w, bias)
+	now, later := e.split()
+	te := now.tensors()
+	tensor.MatMulEx(y, x.Tensor, w.Tensor, false, false, &te)
+	return later.apply(t.recordProduct(OpMatMul, y, nil, x, w, now))
 }
 
-// Conv2D is the convolution of pictures x [N, H, W, Ci] by w [KH, KW, Ci, Co], plus bias [Co] unless it
-// is nil: [N, Ho, Wo, Co]. The bits are those of the convolution and Add.
-func Conv2D(x, w, bias *Value, spec tensor.ConvSpec) *Value {
+// Conv2D is the convolution of pictures x [N, H, W, Ci] by w [KH, KW, Ci, Co] and the epilogue: [N, Ho, Wo,
+// Co]. The bits are those of the single operations; see Linear.
+func Conv2D(x, w *Value, spec tensor.ConvSpec, e Epilogue) *Value {
 	t := shared(OpConv2D, x, w)
-	spec = spec.Normalize()
-	n, h, wd, _ := x.Dims4()
 	kh, kw, _, co := w.Dims4()
-	ho, wo := spec.Out(h, wd, kh, kw)
-	y := t.alloc(x.DType(), n, max(ho, 0), max(wo, 0), co)
-	tensor.Conv2D(y, x.Tensor, w.Tensor, spec)
-	if bias == nil {
-		return t.record(OpConv2D, y, &attr{spec: spec}, x, w)
+	y := convResult(x, kh, kw, co, spec)
+	now, later := e.split()
+	te := now.tensors()
+	tensor.Conv2DEx(y, x.Tensor, w.Tensor, spec, &te)
+	return later.apply(t.recordProduct(OpConv2D, y, &attr{spec: spec.Normalize()}, x, w, now))
+}
+
+// convResult allocates the result of a convolution of x.
+func convResult(x *Value, kh, kw, co int, spec tensor.ConvSpec) *tensor.Tensor {
+	n, h, w, _ := x.Dims4()
+	ho, wo := spec.Out(h, w, kh, kw)
+	return x.tape.alloc(x.DType(), n, max(ho, 0), max(wo, 0), co)
+}
+
+// recordProduct records x times w plus what the epilogue adds.
+func (t *Tape) recordProduct(op Op, y *tensor.Tensor, a *attr, x, w *Value, e Epilogue) *Value {
+	switch {
+	case e.Bias != nil && e.Residual != nil:
+		shared(op, x, e.Bias, e.Residual)
+		return t.record(op, y, a, x, w, e.Bias, e.Residual)
+	case e.Bias != nil:
+		shared(op, x, e.Bias)
+		return t.record(op, y, a, x, w, e.Bias)
+	case e.Residual != nil:
+		shared(op, x, e.Residual)
+		return t.record(op, y, a, x, w, e.Residual)
 	}
-	shared(OpConv2D, x, bias)
-	tensor.Add(y, y, bias.Tensor)
-	return t.record(OpConv2D, y, &attr{spec: spec}, x, w, bias)
+	return t.record(op, y, a, x, w)
 }
 
 // Conv2DInputGrad is the adjoint of Conv2D in x, the transposed convolution: dy [N, Ho, Wo, Co] to

@@ -32,6 +32,9 @@ func dab(fa, fb func(g, a, b *Value) *Value) row {
 	}}
 }
 
+// same hands the cotangent on as it is.
+func same(_, g *Value) *Value { return g }
+
 // table is the whole of calculus that this package knows.
 var table = [numOps]row{
 	OpLeaf: {pulls: []pull{}},
@@ -58,16 +61,12 @@ var table = [numOps]row{
 	OpSoftplus: dx(func(g, x, _ *Value) *Value { return Mul(g, Sigmoid(x)) }),
 
 	OpScale:     {pulls: []pull{func(v, g *Value) *Value { return Scale(g, v.attr.c) }}},
-	OpAddScalar: dx(func(g, _, _ *Value) *Value { return g }),
+	OpAddScalar: {pulls: []pull{same}},
 	OpClamp:     {pulls: []pull{func(v, g *Value) *Value { return Mul(g, within(v.in[0], v.attr.c, v.attr.d)) }}},
 
 	// y = f(a, b)
-	OpAdd: dab(
-		func(g, _, _ *Value) *Value { return g },
-		func(g, _, _ *Value) *Value { return g }),
-	OpSub: dab(
-		func(g, _, _ *Value) *Value { return g },
-		func(g, _, _ *Value) *Value { return Neg(g) }),
+	OpAdd: {pulls: []pull{same, same}},
+	OpSub: {pulls: []pull{same, func(_, g *Value) *Value { return Neg(g) }}},
 	OpMul: dab(
 		func(g, _, b *Value) *Value { return Mul(g, b) },
 		func(g, a, _ *Value) *Value { return Mul(g, a) }),
@@ -101,7 +100,7 @@ var table = [numOps]row{
 	OpSoftmaxGrad: {expand: expandSoftmaxGrad},
 	OpLogSoftmax:  dx(func(g, _, y *Value) *Value { return Sub(g, Mul(Exp(y), sumKeep(g, -1))) }),
 
-	// Products: c = a b with either transposed, and an optional bias
+	// Products: c = a b with either transposed; a bias and a residual may have been added
 	OpMatMul: {pulls: []pull{
 		func(v, g *Value) *Value {
 			if v.attr.ta {
@@ -115,7 +114,7 @@ var table = [numOps]row{
 			}
 			return MatMul(v.in[0], g, !v.attr.ta, false)
 		},
-		func(_, g *Value) *Value { return g },
+		same, same,
 	}},
 
 	// The three convolutions are each other's derivatives: <dy, conv(x, w)> is linear in all three.
@@ -128,10 +127,10 @@ var table = [numOps]row{
 			x, w := v.in[0], v.in[1]
 			return Conv2DWeightGrad(x, g, w.Dim(0), w.Dim(1), v.attr.spec)
 		},
-		func(_, g *Value) *Value { return g },
+		same, same,
 	}},
 	OpConv2DInputGrad: {pulls: []pull{
-		func(v, g *Value) *Value { return Conv2D(g, v.in[1], nil, v.attr.spec) },
+		func(v, g *Value) *Value { return Conv2D(g, v.in[1], v.attr.spec, Epilogue{}) },
 		func(v, g *Value) *Value {
 			dy, w := v.in[0], v.in[1]
 			return Conv2DWeightGrad(g, dy, w.Dim(0), w.Dim(1), v.attr.spec)
@@ -142,7 +141,7 @@ var table = [numOps]row{
 			x, dy := v.in[0], v.in[1]
 			return Conv2DInputGrad(dy, g, x.Dim(1), x.Dim(2), v.attr.spec)
 		},
-		func(v, g *Value) *Value { return Conv2D(v.in[0], g, nil, v.attr.spec) },
+		func(v, g *Value) *Value { return Conv2D(v.in[0], g, v.attr.spec, Epilogue{}) },
 	}},
 	OpAttention: {expand: expandAttention},
 

@@ -43,8 +43,7 @@ func (c *Conv2D) Forward(t *autograd.Tape, x *autograd.Value) *autograd.Value {
 func (c *Conv2D) ForwardThen(t *autograd.Tape, x *autograd.Value, then Then) *autograd.Value {
 	e := autograd.Epilogue{Bias: on(t, c.Bias), Act: then.Act, Residual: then.Residual}
 	if t.Inference() {
-		kh, kw, _, co := c.Weight.Dims4()
-		return autograd.Conv2DPacked(x, c.Weight.packed(tensor.PackConv), kh, kw, co, c.Spec, e)
+		return autograd.Conv2DPacked(x, c.Weight.packed(tensor.PackConv), c.Spec, e)
 	}
-	return e.Apply(autograd.Conv2D(x, c.Weight.On(t), e.Bias, c.Spec))
+	return autograd.Conv2D(x, c.Weight.On(t), c.Spec, e)
 }

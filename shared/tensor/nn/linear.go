@@ -53,7 +53,7 @@ func (l *Linear) Forward(t *autograd.Tape, x *autograd.Value) *autograd.Value {
 func (l *Linear) ForwardThen(t *autograd.Tape, x *autograd.Value, then Then) *autograd.Value {
 	e := autograd.Epilogue{Bias: on(t, l.Bias), Act: then.Act, Residual: then.Residual}
 	if t.Inference() {
-		return autograd.LinearPacked(x, l.Weight.packed(packMatrix), l.Weight.Dim(1), e)
+		return autograd.LinearPacked(x, l.Weight.packed(packMatrix), e)
 	}
-	return e.Apply(autograd.Linear(x, l.Weight.On(t), e.Bias))
+	return autograd.Linear(x, l.Weight.On(t), e)
 }

@@ -1,0 +1,82 @@
+package autograd
+
+import "github.com/manifold-gen/manifold/shared/tensor"
+
+// Epilogue is what a product does to its result, in this order: add Bias [N], apply Act, add Residual,
+// which has the result's shape. The zero Epilogue does nothing. It is tensor.Epilogue over values.
+type Epilogue struct {
+	Bias     *Value
+	Act      tensor.Activation
+	Residual *Value
+}
+
+// tensors is the epilogue for the kernels.
+func (e *Epilogue) tensors() tensor.Epilogue {
+	te := tensor.Epilogue{Act: e.Act}
+	if e.Bias != nil {
+		te.Bias = e.Bias.Tensor
+	}
+	if e.Residual != nil {
+		te.Residual = e.Residual.Tensor
+	}
+	return te
+}
+
+// split parts the epilogue into what can be added at once, because no derivative needs the sum before
+// it, and what must be recorded after the product: an activation, whose derivative needs its argument.
+func (e *Epilogue) split() (now, later Epilogue) {
+	if e.Act == tensor.ActNone {
+		return *e, Epilogue{}
+	}
+	return Epilogue{Bias: e.Bias}, Epilogue{Act: e.Act, Residual: e.Residual}
+}
+
+// apply records activation and residual as operations of their own.
+func (e *Epilogue) apply(x *Value) *Value {
+	switch e.Act {
+	case tensor.ActSiLU:
+		x = SiLU(x)
+	case tensor.ActReLU:
+		x = ReLU(x)
+	case tensor.ActGELU:
+		x = GELU(x)
+	}
+	if e.Residual != nil {
+		x = Add(x, e.Residual)
+	}
+	return x
+}
+
+// LinearPacked is Linear by packed weights [K, N], all of the epilogue fused, with the same bits. It
+// records nothing, so it panics on a recording tape.
+func LinearPacked(x *Value, w *tensor.Packed, e Epilogue) *Value {
+	t := x.tape
+	t.inferenceOnly("LinearPacked")
+	shape := w.Shape()
+	s := withLast(x, shape[len(shape)-1])
+	y := t.alloc(x.DType(), s.dims()...)
+	te := e.tensors()
+	tensor.MatMulPacked(y, x.Tensor, w, &te)
+	return t.record(OpMatMul, y, nil)
+}
+
+// Conv2DPacked is Conv2D by packed weights [KH, KW, Ci, Co], all of the epilogue fused, with the same
+// bits. It records nothing, so it panics on a recording tape.
+func Conv2DPacked(x *Value, w *tensor.Packed, spec tensor.ConvSpec, e Epilogue) *Value {
+	t := x.tape
+	t.inferenceOnly("Conv2DPacked")
+	s := w.Shape()
+	if len(s) != 4 {
+		panic(&tensor.Error{Op: "Conv2DPacked", Shapes: [][]int{s}, Msg: "want weights of PackConv"})
+	}
+	y := convResult(x, s[0], s[1], s[3], spec)
+	te := e.tensors()
+	tensor.Conv2DPacked(y, x.Tensor, w, spec, &te)
+	return t.record(OpConv2D, y, nil)
+}
+
+func (t *Tape) inferenceOnly(op string) {
+	if !t.inference {
+		panic(&tensor.Error{Op: op, Msg: "packed weights have no gradient; want an inference tape"})
+	}
+}
