@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
 
 // Dataset is a fixed, ordered set of pictures of one size. Implementations are safe for concurrent use.
@@ -214,3 +215,17 @@ func (d digest) text(s string) {
 }
 
 func (d digest) sum() string { return hex.EncodeToString(d.h.Sum(nil)) }
+
+// shuffled is p in the fixed random order in which sorted sets are registered: that of seed 0.
+func (p *Pictures) shuffled() *Pictures {
+	size := p.h * p.w * p.c
+	q := &Pictures{h: p.h, w: p.w, c: p.c, data: make([]byte, 0, len(p.data)), classes: p.classes}
+	for _, i := range rng.New(0).Perm(p.Len(), 0) {
+		q.data = append(q.data, p.data[int(i)*size:(int(i)+1)*size]...)
+		if p.labels != nil {
+			q.labels = append(q.labels, p.labels[i])
+		}
+	}
+	q.hash = q.digest()
+	return q
+}
