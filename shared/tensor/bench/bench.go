@@ -1,0 +1,72 @@
+// Package bench offers the kernel benchmarks to commands: every product and convolution with its arithmetic, and the
+// peak of the machine's multiply-adds to hold them against.
+//
+// Invariant: a figure is always given beside a peak measured in the same run, because machines are shared and clocks
+// change.
+package bench
+
+import (
+	"slices"
+	"time"
+
+	"github.com/manifold-gen/manifold/shared/tensor"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
+)
+
+// Result is one benchmarked kernel.
+type Result struct {
+	Name    string  `json:"name"`
+	Kernels string  `json:"kernels"`
+	Threads int     `json:"threads"`
+	Flops   float64 `json:"flops"`         // of one run, two for a multiply-add
+	Seconds float64 `json:"seconds"`       // of one run, median
+	GFs     float64 `json:"gf_per_s"`      // flops / median seconds / 1e9
+	Peak    float64 `json:"peak_gf_per_s"` // threads times the single-thread peak measured just before
+	Share   float64 `json:"share_of_peak"`
+}
+
+// Names lists the kernels that can be measured.
+func Names() []string {
+	var l []string
+	for _, c := range gemm.Cases() {
+		l = append(l, c.Name)
+	}
+	return l
+}
+
+// Peak measures the multiply-adds on registers alone that one thread reaches with the kernels in use, in GF/s.
+func Peak() float64 { return gemm.PeakFMA(cpu.Active()) }
+
+// Run measures the kernel of the given name: the median of samples samples, each of at least 20 ms of work, with packing
+// counted, using the kernels and threads in use. It returns false for an unknown name.
+func Run(name string, samples int) (Result, bool) {
+	i := slices.IndexFunc(gemm.Cases(), func(c gemm.CaseMaker) bool { return c.Name == name })
+	if i < 0 {
+		return Result{}, false
+	}
+	c := gemm.Cases()[i].New()
+	peak := Peak() * float64(tensor.Threads())
+	c.Run()
+	begin := time.Now()
+	c.Run()
+	n := max(1, int(20*time.Millisecond/max(time.Since(begin), time.Microsecond)))
+	times := make([]float64, max(1, samples))
+	for s := range times {
+		begin := time.Now()
+		for range n {
+			c.Run()
+		}
+		times[s] = time.Since(begin).Seconds() / float64(n)
+	}
+	slices.Sort(times)
+	t := times[len(times)/2]
+	r := Result{
+		Name: name, Kernels: tensor.Kernels(), Threads: tensor.Threads(),
+		Flops: c.Flops, Seconds: t, GFs: c.Flops / t / 1e9, Peak: peak,
+	}
+	if peak > 0 {
+		r.Share = r.GFs / peak
+	}
+	return r, true
+}
