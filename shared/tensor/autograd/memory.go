@@ -37,14 +37,16 @@ func (t *Tape) recycle(v *Value) {
 	t.free[k] = append(t.free[k], v.Tensor)
 }
 
-// Done tells an inference tape that the values, and all views of them (Reshape), will not be read
-// again, so that their buffers serve later operations: activations then stay in cache and memory stays
-// near that of one layer. It ignores leaves and views, and does nothing on a recording tape.
+// Done tells an inference tape that the values, and all that share their buffers by Reshape, will not be
+// read again, so that the buffers serve later operations: activations then stay in cache and memory
+// stays near that of one layer. It ignores leaves, and does nothing on a recording tape.
 func (t *Tape) Done(vs ...*Value) {
 	if !t.inference {
 		return
 	}
 	for _, v := range vs {
-		t.recycle(v)
+		if v.owner != nil {
+			t.recycle(v.owner)
+		}
 	}
 }

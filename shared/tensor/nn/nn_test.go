@@ -334,3 +334,53 @@ func TestStepsAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations in a forward", n)
 	}
 }
+
+// Neither the number of threads nor the kernels change a bit of an output or a gradient.
+func TestThreadsAndKernelsChangeNothing(t *testing.T) {
+	kernels, threads := tensor.Kernels(), tensor.Threads()
+	defer func() {
+		tensor.SetThreads(threads)
+		if err := tensor.SetKernels(kernels); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	x := normals(2, 2, 4, 4, 3)
+	var want []*tensor.Tensor
+	for _, k := range tensor.AvailableKernels() {
+		if err := tensor.SetKernels(k); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{1, 2, 8} {
+			tensor.SetThreads(n)
+			m := newTiny(1) // packed anew by these kernels
+			ps := Params(m)
+			tape, infer := autograd.NewTape(nil), autograd.NewInference(nil)
+			Backward(tape, loss(tape, m, x), ps)
+			got := []*tensor.Tensor{m.Forward(infer, infer.Const(x), testTimes, testLabels).Tensor}
+			for _, p := range ps {
+				got = append(got, p.Grad)
+			}
+			if want == nil {
+				want = got
+			}
+			for i := range want {
+				sameBits(t, k, want[i], got[i])
+			}
+		}
+	}
+}
+
+// A picture's row of a batch has the bits of the picture alone.
+func TestBatchRowEqualsSingle(t *testing.T) {
+	m, x := newTiny(1), normals(2, 2, 4, 4, 3)
+	infer := autograd.NewInference(nil)
+	both := m.Forward(infer, infer.Const(x), testTimes, testLabels).Clone()
+	for i := range 2 {
+		infer.Reset()
+		one, row := tensor.New(tensor.Float32, 1, 4, 4, 3), tensor.New(tensor.Float32, 1, 4, 4, 3)
+		tensor.Slice(one, x, 0, i)
+		tensor.Slice(row, both, 0, i)
+		y := m.Forward(infer, infer.Const(one), testTimes[i:i+1], testLabels[i:i+1])
+		sameBits(t, "row", row, y.Tensor)
+	}
+}
