@@ -1,6 +1,10 @@
 package gemm
 
-import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+import (
+	"unsafe"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+)
 
 //go:generate sh -c "cd ../../../../tools/asm && GOWORK=off go run ./gemm -target amd64 -out ../../shared/tensor/internal/gemm/tile_amd64.s -stubs ../../shared/tensor/internal/gemm/tile_amd64.go"
 
@@ -25,3 +29,10 @@ func peakLoop(isa cpu.ISA) (f func(rounds int), lanes int) {
 	}
 	return nil, 0
 }
+
+// canTranspose says whether transpose may be called. Movement has no bits to agree on, so it follows the
+// instruction set in use only to leave portable runs free of assembly.
+func canTranspose() bool { return cpu.Active() >= cpu.AVX2 }
+
+// transpose moves 8 rows, ld bytes apart, n times 8 columns, into half a panel.
+func transpose(dst, src unsafe.Pointer, ld, n int) { transpose8(dst, src, ld, n) }

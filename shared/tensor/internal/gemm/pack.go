@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
 )
@@ -103,10 +104,25 @@ func packColumns[T Float](dst, src []T, k, cols, ld int) {
 // packRows fills one panel from cols rows of a row-major matrix, that is, from columns of its
 // transpose.
 func packRows[T Float](dst, src []T, k, cols, ld int) {
+	if size[T]() == 4 && k >= 8 && cols >= 8 && canTranspose() {
+		done := k / 8 * 8
+		for c := 0; c+8 <= cols; c += 8 {
+			_, _ = src[(c+7)*ld+done-1], dst[done*Width-1]
+			transpose(unsafe.Pointer(&dst[c]), unsafe.Pointer(&src[c*ld]), ld*4, done/8)
+		}
+		moveRows(dst, src, 0, done, cols/8*8, cols, ld)
+		moveRows(dst, src, done, k, 0, cols, ld)
+		return
+	}
+	moveRows(dst, src, 0, k, 0, cols, ld)
+}
+
+// moveRows is packRows for k in [k0, k1) and for the rows from c0 on.
+func moveRows[T Float](dst, src []T, k0, k1, c0, cols, ld int) {
 	const step = 8 // elements of a row taken at a time, so that both sides stay in cache
-	for i0 := 0; i0 < k; i0 += step {
-		n := min(step, k-i0)
-		for c := range Width {
+	for i0 := k0; i0 < k1; i0 += step {
+		n := min(step, k1-i0)
+		for c := c0; c < Width; c++ {
 			d := dst[i0*Width+c:]
 			if c >= cols {
 				for i := range n {

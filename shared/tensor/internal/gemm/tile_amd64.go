@@ -100,6 +100,9 @@ func tileAVX2_6x16(t unsafe.Pointer)
 //go:noescape
 func peakAVX2(n int)
 
+//go:noescape
+func transpose8(dst, src unsafe.Pointer, ld, n int)
+
 var tilesAVX512 = [8][3]func(unsafe.Pointer){
 	{tileAVX512_1x16, tileAVX512_1x32, tileAVX512_1x48},
 	{tileAVX512_2x16, tileAVX512_2x32, tileAVX512_2x48},
