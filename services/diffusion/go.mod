@@ -4,6 +4,8 @@ go 1.26.0
 
 require github.com/manifold-gen/manifold/shared/tensor v0.0.0
 
+require go.uber.org/goleak v1.3.0
+
 require (
 	github.com/manifold-gen/manifold/proto/gen v0.0.0
 	github.com/manifold-gen/manifold/shared v0.0.0

@@ -54,3 +54,10 @@ func (m *Meter) Estimate(rows int) time.Duration {
 
 // class is the number of the power of two at or below rows.
 func class(rows int) int { return min(bits.Len(uint(rows))-1, 31) }
+
+// Reset forgets all measurements: after a change of threads or kernels they mean nothing.
+func (m *Meter) Reset() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.seconds[:])
+}

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"slices"
+	"sync"
+	"time"
+)
+
+// pendingPreviews is how many previews wait for a slow reader; older ones are dropped.
+const pendingPreviews = 4
+
+// stateShare is the largest share of a stream's bytes that states to resume from may take.
+const stateShare = 0.05
+
+// Event is one thing that happened to a request: exactly one field is set.
+type Event struct {
+	Step    *StepDone
+	Preview *Preview
+	State   *State
+	Result  *Result
+}
+
+// StepDone reports a denoising step of all pictures.
+type StepDone struct {
+	Step     int           // steps done, from 1
+	Timestep float64       // training timestep at which it began
+	Noise    float64       // sigma/alpha that is left
+	Took     time.Duration // since the step before
+}
+
+// Preview shows all pictures after a step.
+type Preview struct {
+	Step int
+	Pix  [][]byte // one per picture, H*W*C
+}
+
+// State is what another replica needs to go on.
+type State struct {
+	Step       int
+	Evaluation int      // evaluations done
+	Pictures   [][]byte // sampler.State of each, marshalled
+}
+
+// Result is the end of a request.
+type Result struct {
+	Pix         [][]byte // one per picture, H*W*C
+	Queue       time.Duration
+	Compute     time.Duration
+	Total       time.Duration
+	Steps       int // done here
+	Evaluations int // done here
+}
+
+// Stream is the reading end of a request. The loop writes to it and never waits for the reader.
+type Stream struct {
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	events   []Event
+	previews int
+	err      error // after the last event; io.EOF at the regular end
+	ready    chan struct{}
+	sent     int64 // bytes of all messages so far, as the reader reports them
+	states   int64 // those of states
+}
+
+func newStream(cancel context.CancelFunc) *Stream {
+	return &Stream{cancel: cancel, ready: make(chan struct{}, 1)}
+}
+
+// Next waits for the next event. After the last one it returns io.EOF, or the error that ended the request.
+func (s *Stream) Next(ctx context.Context) (Event, error) {
+	for {
+		s.mu.Lock()
+		if len(s.events) > 0 {
+			e := s.events[0]
+			s.events = slices.Delete(s.events, 0, 1)
+			if e.Preview != nil {
+				s.previews--
+			}
+			s.mu.Unlock()
+			return e, nil
+		}
+		err := s.err
+		s.mu.Unlock()
+		if err != nil {
+			return Event{}, err
+		}
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+			return Event{}, ctx.Err()
+		}
+	}
+}
+
+// Sent tells the stream how many bytes a message took on the wire, and whether it was a state; the share of states
+// is kept from it.
+func (s *Stream) Sent(bytes int, state bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent += int64(bytes)
+	if state {
+		s.states += int64(bytes)
+	}
+}
+
+// Close gives the request up, if it still runs.
+func (s *Stream) Close() { s.cancel() }
+
+// push adds an event. The oldest preview makes room for a new one, a new state replaces one that waits.
+func (s *Stream) push(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case e.Preview != nil:
+		if s.previews == pendingPreviews {
+			i := slices.IndexFunc(s.events, func(e Event) bool { return e.Preview != nil })
+			s.events = slices.Delete(s.events, i, i+1)
+			s.previews--
+		}
+		s.previews++
+	case e.State != nil:
+		s.events = slices.DeleteFunc(s.events, func(e Event) bool { return e.State != nil })
+	}
+	s.events = append(s.events, e)
+	s.signal()
+}
+
+// end closes the stream after the events that wait.
+func (s *Stream) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.signal()
+}
+
+func (s *Stream) signal() {
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+// room says whether a state of that many bytes keeps the states within their share.
+func (s *Stream) room(bytes int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := int64(bytes)
+	return float64(s.states+n) <= stateShare*float64(s.sent+n)
+}
+
+// regularEnd is the error of a stream that ended with its result.
+var regularEnd = io.EOF
