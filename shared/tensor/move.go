@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/manifold-gen/manifold/shared/tensor/internal/vec"
 )
@@ -9,23 +10,24 @@ import (
 // Permute reorders axes: axis i of dst is axis perm[i] of x.
 func Permute(dst, x *Tensor, perm ...int) {
 	sameType("Permute", dst, x)
-	var src strides
+	var src, s strides
 	var seen [MaxRank]bool
 	n := 1
 	for i := int(x.rank) - 1; i >= 0; i-- {
 		src[i] = n
 		n *= x.shape[i]
 	}
-	if len(perm) != int(x.rank) || dst.rank != x.rank {
-		panic(shapeError("Permute", fmt.Sprintf("perm %v must name every axis once", perm), dst, x))
-	}
-	var s strides
+	ok := len(perm) == int(x.rank) && dst.rank == x.rank
 	for i, p := range perm {
-		if p < 0 || p >= int(x.rank) || seen[p] || dst.shape[i] != x.shape[p] {
-			panic(shapeError("Permute", fmt.Sprintf("perm %v must name every axis once and give dst", perm), dst, x))
+		ok = ok && p >= 0 && p < int(x.rank) && !seen[p] && dst.shape[i] == x.shape[p]
+		if !ok {
+			break
 		}
 		seen[p] = true
 		s[i] = src[p]
+	}
+	if !ok {
+		panic(shapeError("Permute", fmt.Sprintf("%v must name every axis of x once and give dst", slices.Clone(perm)), dst, x))
 	}
 	strided(dst, x, &s)
 }
