@@ -27,7 +27,7 @@ func same3(n, h, w, ci, co int) Conv {
 	return Conv{N: n, H: h, W: w, Ci: ci, Co: co, KH: 3, KW: 3, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}
 }
 
-// convs are shapes that reach every layout: patches, copies, in place; strides, uneven padding, blocks.
+// convs are shapes that reach every layout: copies, in place; strides, uneven padding, blocks.
 var convs = []Conv{
 	same3(1, 5, 4, 1, 3),
 	same3(2, 7, 7, 3, 16),

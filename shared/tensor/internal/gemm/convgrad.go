@@ -113,10 +113,7 @@ func (j *job[T]) weightGrad(dw, x, dy []T, c Conv) {
 	*t = wgradTask[T]{j: j, g: g, l: g.layout(), dw: dw, srcX: x, dy: dy, packDY: c.Co%Width != 0}
 	j.kern = kernelsFor[T]()
 	t.picture = c.H * c.W * c.Ci
-	switch {
-	case t.l.patches:
-		t.picture = pixels * t.l.pixel
-	case !t.l.inPlace:
+	if !t.l.inPlace {
 		t.picture = g.lines(ho) * t.l.line
 	}
 	chunk := max(1, wgradChunk/max(t.picture, pixels*c.Co))
@@ -162,8 +159,8 @@ func (t *wgradTask[T]) segments() {
 	pixels := g.oh * g.ow
 	for n := range t.n1 - t.n0 {
 		base := n * t.picture * es
-		if l.patches || (l.inPlace && g.sw == 1 && g.sh == 1 && g.ow == g.w) {
-			j.runs(pixels, BlockK, base, l.pixel*es)
+		if l.inPlace && g.sw == 1 && g.sh == 1 && g.ow == g.w {
+			j.runs(pixels, BlockK, base, g.ch*es)
 			continue
 		}
 		for i := range g.oh {
@@ -171,7 +168,7 @@ func (t *wgradTask[T]) segments() {
 			for o := 0; o < g.ow; {
 				k := i*g.ow + o
 				m := min(g.ow-o, BlockK-k%BlockK)
-				s := segment{off: off + o*g.sw*l.pixel*es, n: int32(m)}
+				s := segment{off: off + o*g.sw*g.ch*es, n: int32(m)}
 				if (k+m)%BlockK == 0 || k+m == pixels {
 					s.end = 1
 				}
@@ -196,18 +193,13 @@ func (t *wgradTask[T]) Do(i int) {
 	defer s.release()
 	s.rowA = grow(s.rowA, q.r1-q.r0)
 	s.rowC = rowsFrom(s.rowC, q.r1-q.r0, q.r0*g.co*es, g.co*es)
-	a, strideA := first(t.x), g.sw*l.pixel*es
+	a, strideA := first(t.x), g.sw*g.ch*es
 	if l.inPlace {
 		a = unsafe.Add(first(t.srcX), t.n0*t.picture*es)
 	}
-	if l.patches {
-		strideA = l.pixel * es
-		rowsFrom(s.rowA, q.r1-q.r0, q.r0*es, es)
-	} else {
-		for r := range s.rowA {
-			tap, ch := (q.r0+r)/g.ch, (q.r0+r)%g.ch
-			s.rowA[r] = (tap/g.kw*l.line + tap%g.kw*l.pixel + ch) * es
-		}
+	for r := range s.rowA {
+		k := q.r0 + r
+		s.rowA[r] = (k/(g.kw*g.ch)*l.line + k%(g.kw*g.ch)) * es
 	}
 	for n, st := range j.steps {
 		s.sweep(j.kern, a, first(t.dw), strideA, j.b, st.k0, q.p0, q.p1, g.co, st.segs, t.n0+n > 0)
@@ -220,10 +212,7 @@ func (t *wgradTask[T]) prepare(i int) {
 	n := t.n0 + i
 	pixels := g.oh * g.ow
 	x := t.srcX[n*g.h*g.w*g.ch : (n+1)*g.h*g.w*g.ch]
-	switch {
-	case l.patches:
-		copyPatches(g, t.x[i*t.picture:], x, 0, g.oh)
-	case !l.inPlace:
+	if !l.inPlace {
 		copyLines(g, l, t.x[i*t.picture:], x, 0, g.oh)
 	}
 	if !t.packDY {

@@ -16,30 +16,18 @@ func (g *geometry) inside() bool {
 	return g.top <= 0 && g.left <= 0 && (g.oh-1)*g.sh-g.top+g.kh <= g.h && (g.ow-1)*g.sw-g.left+g.kw <= g.w
 }
 
-// fewChannels is the number of channels below which pixels are gathered into rows of whole patches.
-const fewChannels = 4
-
-// layout is where the kernels find the input: in place, in a copy with padding, or as rows of patches.
+// layout is where the kernels find the input: in place, or in a copy with padding. Either way the pixels
+// of a picture line are contiguous, and so are the elements that one kernel row meets.
 type layout struct {
 	inPlace bool
-	patches bool
-	pixel   int // elements from one pixel to the next
 	line    int // elements from one picture line to the next
 }
 
 func (g *geometry) layout() layout {
-	if g.ch == 0 {
-		return layout{inPlace: true} // nothing is read
+	if g.ch == 0 || g.inside() {
+		return layout{inPlace: true, line: g.w * g.ch}
 	}
-	if g.ch < fewChannels && g.kh*g.kw > 1 {
-		return layout{patches: true, pixel: g.kh * g.kw * g.ch}
-	}
-	if g.inside() {
-		return layout{inPlace: true, pixel: g.ch, line: g.w * g.ch}
-	}
-	l := layout{pixel: g.ch}
-	l.line = ((g.ow-1)*g.sw + g.kw) * l.pixel
-	return l
+	return layout{line: ((g.ow-1)*g.sw + g.kw) * g.ch}
 }
 
 // lines is the number of picture lines that n output rows read.
@@ -49,7 +37,7 @@ func (g *geometry) lines(n int) int { return (n-1)*g.sh + g.kh }
 // elements that were.
 func copyLines[T Float](g *geometry, l layout, dst, x []T, i0, i1 int) int {
 	lines := g.lines(i1 - i0)
-	width := l.line / l.pixel
+	width := l.line / g.ch
 	lo := min(max(0, g.left), width)      // first copied pixel that lies on the picture
 	hi := max(lo, min(width, g.w+g.left)) // end of those pixels
 	for r := range lines {
@@ -59,38 +47,11 @@ func copyLines[T Float](g *geometry, l layout, dst, x []T, i0, i1 int) int {
 			clear(d)
 			continue
 		}
-		clear(d[:lo*l.pixel])
-		copy(d[lo*l.pixel:hi*l.pixel], x[(h*g.w+lo-g.left)*g.ch:(h*g.w+hi-g.left)*g.ch])
-		clear(d[hi*l.pixel:])
+		clear(d[:lo*g.ch])
+		copy(d[lo*g.ch:hi*g.ch], x[(h*g.w+lo-g.left)*g.ch:(h*g.w+hi-g.left)*g.ch])
+		clear(d[hi*g.ch:])
 	}
 	return lines * l.line
-}
-
-// copyPatches writes the patches of output rows [i0, i1) of picture x, one after the other.
-func copyPatches[T Float](g *geometry, dst, x []T, i0, i1 int) int {
-	at := 0
-	for i := i0; i < i1; i++ {
-		for o := range g.ow {
-			w0 := o*g.sw - g.left
-			for a := range g.kh {
-				d := dst[at : at+g.kw*g.ch]
-				at += len(d)
-				h := i*g.sh - g.top + a
-				if h < 0 || h >= g.h {
-					clear(d)
-					continue
-				}
-				lo := min(max(0, -w0), g.kw)
-				hi := max(lo, min(g.kw, g.w-w0))
-				clear(d[:lo*g.ch])
-				if hi > lo {
-					copy(d[lo*g.ch:hi*g.ch], x[(h*g.w+w0+lo)*g.ch:])
-				}
-				clear(d[hi*g.ch:])
-			}
-		}
-	}
-	return at
 }
 
 // convTask computes bands of output rows.
@@ -101,27 +62,25 @@ type convTask[T Float] struct {
 	y, x []T
 }
 
-// tapSegments lists the reduction over the taps and channels.
+// tapSegments lists the reduction over the taps and channels: a run for every kernel row, cut where a
+// block ends.
 func (j *job[T]) tapSegments(g *geometry, l layout) {
 	es := size[T]()
 	j.segs = j.segs[:0]
-	switch {
-	case g.ch == 0:
-	case l.patches:
-		j.runs(g.kh*g.kw*g.ch, max(BlockK/g.ch, 1)*g.ch, 0, es)
-	case g.ch > BlockK:
-		for t := range g.kh * g.kw {
-			j.runs(g.ch, BlockK, (t/g.kw*l.line+t%g.kw*l.pixel)*es, es)
+	row := g.kw * g.ch
+	unit, block := g.kh*row, max(BlockK/max(g.ch, 1), 1)*g.ch
+	if g.ch > BlockK {
+		unit, block = g.ch, BlockK
+	}
+	for k := 0; k < g.kh*row; {
+		blockEnd := min(k-k%unit+(k%unit/block+1)*block, k-k%unit+unit)
+		end := min(blockEnd, k-k%row+row)
+		s := segment{off: (k/row*l.line + k%row) * es, n: int32(end - k)}
+		if end == blockEnd {
+			s.end = 1
 		}
-	default:
-		taps := g.kh * g.kw
-		for t := range taps {
-			s := segment{off: (t/g.kw*l.line + t%g.kw*l.pixel) * es, n: int32(g.ch)}
-			if (t+1)%(BlockK/g.ch) == 0 || t == taps-1 {
-				s.end = 1
-			}
-			j.segs = append(j.segs, s)
-		}
+		j.segs = append(j.segs, s)
+		k = end
 	}
 	j.makeSteps()
 }
@@ -137,7 +96,7 @@ func (j *job[T]) convolve(y, x []T, g geometry, ep Epilogue[T]) {
 	j.kern, j.ep = kernelsFor[T](), ep
 	j.tapSegments(&g, t.l)
 	const band = 1 << 15 // elements of input and of output that a part should touch
-	perRow := max(g.ow*g.co, g.sh*max(t.l.line, g.ow*t.l.pixel/g.sh))
+	perRow := max(g.ow*g.co, g.sh*t.l.line)
 	flops := 2 * float64(pixels) * float64(g.kh*g.kw*g.ch) * float64(g.co)
 	j.grid.choose(1, g.n*g.oh, g.ow, max(band/perRow, (48+g.ow-1)/g.ow), panelsOf(g.co), 32, flops)
 	dispatch(j.grid.count(), t, flops)
@@ -153,26 +112,18 @@ func (t *convTask[T]) Do(i int) {
 	rows := q.r1 - q.r0
 	s.rowA, s.rowC = s.rowA[:0], s.rowC[:0]
 	if !l.inPlace {
-		need := rows * g.ow * l.pixel
-		if !l.patches {
-			pictures := (q.r1-1)/g.oh - q.r0/g.oh + 1
-			need = (rows*g.sh + pictures*g.kh) * l.line
-		}
-		s.a = grow(s.a, need)
+		pictures := (q.r1-1)/g.oh - q.r0/g.oh + 1
+		s.a = grow(s.a, (rows*g.sh+pictures*g.kh)*l.line)
 	}
 	used := 0
 	for r := q.r0; r < q.r1; {
 		n, i0 := r/g.oh, r%g.oh
 		i1 := min(g.oh, i0+q.r1-r)
 		x := t.x[n*g.h*g.w*g.ch : (n+1)*g.h*g.w*g.ch]
-		base, line, pixel := used, g.sh*l.line, g.sw*l.pixel
-		switch {
-		case l.inPlace:
+		base, line, pixel := used, g.sh*l.line, g.sw*g.ch
+		if l.inPlace {
 			base = ((n*g.h+i0*g.sh-g.top)*g.w - g.left) * g.ch
-		case l.patches:
-			line, pixel = g.ow*l.pixel, l.pixel
-			used += copyPatches(g, s.a[used:], x, i0, i1)
-		default:
+		} else {
 			used += copyLines(g, l, s.a[used:], x, i0, i1)
 		}
 		c := g.c0 + n*g.cN + i0*g.cH
