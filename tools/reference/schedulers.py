@@ -17,16 +17,14 @@ a scheduler draws is recorded, one row a step.
 
 import importlib
 import json
-import os
 import sys
 import warnings
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
 
 import diffusers
-from golden import norm_err
+from golden import norm_err, save_file
 
 warnings.filterwarnings("ignore")
 N = 24
@@ -201,7 +199,6 @@ def write(path, tensors, **meta):
     arrays = {k: np.ascontiguousarray(v.numpy()) for k, v in tensors.items()}
     save_file(arrays, path, metadata=dict(meta, torch=torch.__version__, diffusers=diffusers.__version__,
                                           program="tools/reference/schedulers.py"))
-    os.chmod(path, 0o644)
     print(path, sum(a.nbytes for a in arrays.values()), "bytes")
 
 

@@ -15,10 +15,9 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.numpy import save_file
 from torch import nn
 
-from golden import norm_err
+from golden import norm_err, save_file
 
 EPS = 1e-5
 
@@ -190,7 +189,6 @@ def golden(path):
               f"{cases[name]['torch_err']:.1e} forward, {worst[1]:.1e} in the gradient of {worst[0]}")
     save_file(tensors, path, metadata=dict(cases=json.dumps(cases, sort_keys=True), torch=torch.__version__,
                                            program="tools/reference/unet.py"))
-    os.chmod(path, 0o644)
     print(path, os.path.getsize(path), "bytes")
 
 
