@@ -287,7 +287,12 @@ func TestCrossEntropy(t *testing.T) {
 		t.Errorf("loss %v, want %v", l.Item(), want)
 	}
 	g := tape.Grad(l, []*autograd.Value{logits}, false)[0].F64()
-	for i, want := range []float64{-1. / 3, 1. / 6, 1. / 6, math.Exp(1-lse) / 2, math.Exp(2-lse) / 2, math.Exp(3-lse)/2 - 0.5, 0, 0, 0} {
+	slopes := []float64{
+		-1. / 3, 1. / 6, 1. / 6,
+		math.Exp(1-lse) / 2, math.Exp(2-lse) / 2, math.Exp(3-lse)/2 - 0.5,
+		0, 0, 0,
+	}
+	for i, want := range slopes {
 		if math.Abs(g[i]-want) > 1e-14 {
 			t.Errorf("gradient %d is %v, want %v", i, g[i], want)
 		}

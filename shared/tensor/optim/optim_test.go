@@ -47,8 +47,11 @@ func near(t *testing.T, params []*nn.Param, want [][]float64) {
 	}
 }
 
+// recurrence is one step n of one number p with gradient g, state s and weight decay wd.
+type recurrence func(p, g float64, s *[2]float64, n int, wd float64) float64
+
 // follow runs the recurrence next(p, g, state, step, decay) for every number by itself.
-func follow(params []*nn.Param, wd float64, next func(p, g float64, s *[2]float64, n int, wd float64) float64) [][]float64 {
+func follow(params []*nn.Param, wd float64, next recurrence) [][]float64 {
 	want := make([][]float64, len(params))
 	for j, p := range params {
 		want[j] = append([]float64(nil), p.F64()...)
@@ -207,7 +210,7 @@ func TestStateContinuesExactly(t *testing.T) {
 		"adamw": func(ps []*nn.Param) Optimizer { return NewAdamW(ps, AdamWConfig{WeightDecay: 0.01}) },
 		"sgd":   func(ps []*nn.Param) Optimizer { return NewSGD(ps, 0.9, 0.01, true) },
 	}
-	for name, make := range kinds {
+	for name, build := range kinds {
 		t.Run(name, func(t *testing.T) {
 			run := func(ps []*nn.Param, o Optimizer, e *EMA, from, to int) {
 				for n := from; n < to; n++ {
@@ -218,16 +221,16 @@ func TestStateContinuesExactly(t *testing.T) {
 			}
 			_, whole := newToy(tensor.Float32)
 			we := NewEMA(whole, 0.99, true)
-			run(whole, make(whole), we, 0, 2*steps)
+			run(whole, build(whole), we, 0, 2*steps)
 
 			_, ps := newToy(tensor.Float32)
-			o, e := make(ps), NewEMA(ps, 0.99, true)
+			o, e := build(ps), NewEMA(ps, 0.99, true)
 			run(ps, o, e, 0, steps)
 			path := filepath.Join(t.TempDir(), "state.safetensors")
 			save(t, path, ps, o, e)
 
 			_, fresh := newToy(tensor.Float32)
-			fo, fe := make(fresh), NewEMA(fresh, 0.99, true)
+			fo, fe := build(fresh), NewEMA(fresh, 0.99, true)
 			load(t, path, fresh, fo, fe)
 			run(fresh, fo, fe, steps, 2*steps)
 			for j, p := range whole {
