@@ -4,8 +4,23 @@ package vec
 // p+4, p+8, ... in this order; the result is (p0+p2) + (p1+p3). This is called "4 phases" below.
 const colPhases = 4
 
+// checkBlock panics unless x holds rows x cols elements with row stride ld.
+func checkBlock[T Float](x []T, rows, cols, ld int) {
+	if rows > 0 && cols > 0 {
+		_ = x[(rows-1)*ld+cols-1]
+	}
+	if rows < 0 || ld < 0 {
+		panic("vec: negative block size")
+	}
+}
+
 // ColSums sets dst[c] to the sum of x[r*ld+c] over r < rows, for c < len(dst): 4 phases.
 func ColSums[T Float](dst, x []T, rows, ld int) {
+	checkBlock(x, rows, len(dst), ld)
+	if native[T](len(dst)) {
+		kColSums(p32(dst), p32(x), rows, len(dst), ld)
+		return
+	}
 	for c := range dst {
 		var a [colPhases]T
 		for r := range rows {
@@ -18,6 +33,12 @@ func ColSums[T Float](dst, x []T, rows, ld int) {
 // ColSquareDevs sets dst[c] to the sum of (x[r*ld+c]-mean[c])^2: d = x-mean, acc = fma(d, d, acc),
 // 4 phases.
 func ColSquareDevs[T Float](dst, x, mean []T, rows, ld int) {
+	checkBlock(x, rows, len(dst), ld)
+	mean = mean[:len(dst)]
+	if native[T](len(dst)) {
+		kColSquareDevs(p32(dst), p32(x), p32(mean), rows, len(dst), ld)
+		return
+	}
 	for c := range dst {
 		var a [colPhases]T
 		for r := range rows {
@@ -31,6 +52,14 @@ func ColSquareDevs[T Float](dst, x, mean []T, rows, ld int) {
 // ColGradSums sets dsum[c] to the sum of dy[r*ld+c] and dxhat[c] to the sum of dy*xhat with
 // xhat = (x-mean[c])*rstd[c], acc = fma(dy, xhat, acc): 4 phases.
 func ColGradSums[T Float](dsum, dxhat, dy, x, mean, rstd []T, rows, ld int) {
+	n := len(dsum)
+	checkBlock(x, rows, n, ld)
+	checkBlock(dy, rows, n, ld)
+	dxhat, mean, rstd = dxhat[:n], mean[:n], rstd[:n]
+	if native[T](n) {
+		kColGradSums(p32(dsum), p32(dxhat), p32(dy), p32(x), p32(mean), p32(rstd), rows, n, ld)
+		return
+	}
 	for c := range dsum {
 		var a, b [colPhases]T
 		for r := range rows {
@@ -116,12 +145,24 @@ func GroupGradCoef[T Float](a, b, d, dsum, dxhat, rstd, gamma []T, rows int) {
 }
 
 // AffineGradRows sets dst = fma(dy, a[c], fma(x-mean[c], b[c], d[c])) for every row of len(a) elements:
-// the input gradient of a normalisation over groups of channels.
+// the input gradient of a normalisation over groups of channels. len(a) must divide len(x).
 func AffineGradRows[T Float](dst, dy, x, a, mean, b, d []T) {
-	n := len(a)
-	for i := 0; i < len(x); i += n {
+	var buf [4][rowBuf]T
+	if len(a) < tileCut && len(x) > len(a) {
+		n := min(rowBuf, len(x))
+		a, mean = repeat(buf[0][:n], a), repeat(buf[1][:n], mean)
+		b, d = repeat(buf[2][:n], b), repeat(buf[3][:n], d)
+	}
+	mean, b, d = mean[:len(a)], b[:len(a)], d[:len(a)]
+	for i := 0; i < len(x); i += len(a) {
+		n := min(len(a), len(x)-i)
+		o, g, v := dst[i:i+n], dy[i:i+n], x[i:i+n]
+		if native[T](n) {
+			kAffineGrad(p32(o), p32(g), p32(v), p32(a), p32(mean), p32(b), p32(d), n)
+			continue
+		}
 		for c := range n {
-			dst[i+c] = canon(fma(dy[i+c], a[c], fma(x[i+c]-mean[c], b[c], d[c])))
+			o[c] = canon(fma(g[c], a[c], fma(v[c]-mean[c], b[c], d[c])))
 		}
 	}
 }
@@ -132,6 +173,11 @@ func LayerNormRow[T Float](dst, x, gamma, beta []T, eps float64) (mean, rstd T) 
 	n := T(len(x))
 	mean = canon(Sum(x) / n)
 	rstd = Rstd(SumSquareDevs(x, mean)/n, eps)
+	dst, gamma, beta = dst[:len(x)], gamma[:len(x)], beta[:len(x)]
+	if native[T](len(x)) {
+		kNormApply(p32(dst), p32(x), p32(gamma), p32(beta), float32(mean), float32(rstd), len(x))
+		return mean, rstd
+	}
 	for i, v := range x {
 		dst[i] = canon(fma(T((v-mean)*rstd), gamma[i], beta[i]))
 	}
@@ -142,15 +188,23 @@ func LayerNormRow[T Float](dst, x, gamma, beta []T, eps float64) (mean, rstd T) 
 // g = dy*gamma: m1 = (g added up)/n and m2 = (fma(g, xhat, acc))/n, both 16 lanes, tree;
 // dst = rstd*fma(-xhat, m2, g-m1).
 func LayerNormGradRow[T Float](dst, x, dy, gamma []T, mean, rstd T) {
-	var a, b [lanes]T
+	var acc [2][lanes]T
+	dst, dy, gamma = dst[:len(x)], dy[:len(x)], gamma[:len(x)]
+	n := T(len(x))
+	if native[T](len(x)) {
+		kNormGradLanes(p32(acc[0][:]), p32(x), p32(dy), p32(gamma), float32(mean), float32(rstd), len(x))
+		m1, m2 := tree(&acc[0])/n, tree(&acc[1])/n
+		kNormGradApply(p32(dst), p32(x), p32(dy), p32(gamma), float32(mean), float32(rstd), float32(m1), float32(m2),
+			len(x))
+		return
+	}
 	for i, v := range x {
 		h := T((v - mean) * rstd)
 		g := T(dy[i] * gamma[i])
-		a[i%lanes] += g
-		b[i%lanes] = fma(g, h, b[i%lanes])
+		acc[0][i%lanes] += g
+		acc[1][i%lanes] = fma(g, h, acc[1][i%lanes])
 	}
-	n := T(len(x))
-	m1, m2 := tree(&a)/n, tree(&b)/n
+	m1, m2 := tree(&acc[0])/n, tree(&acc[1])/n
 	for i, v := range x {
 		h := T((v - mean) * rstd)
 		g := T(dy[i] * gamma[i])
@@ -161,6 +215,11 @@ func LayerNormGradRow[T Float](dst, x, dy, gamma []T, mean, rstd T) {
 // LayerNormParamGradRow adds one row to the parameter gradients: dgamma = fma(dy, (x-mean)*rstd, dgamma),
 // dbeta = dbeta + dy. Rows are to be given in ascending order.
 func LayerNormParamGradRow[T Float](dgamma, dbeta, x, dy []T, mean, rstd T) {
+	dgamma, dbeta, dy = dgamma[:len(x)], dbeta[:len(x)], dy[:len(x)]
+	if native[T](len(x)) {
+		kNormParamGrad(p32(dgamma), p32(dbeta), p32(x), p32(dy), float32(mean), float32(rstd), len(x))
+		return
+	}
 	for i, v := range x {
 		dgamma[i] = canon(fma(dy[i], T((v-mean)*rstd), dgamma[i]))
 		dbeta[i] = canon(dbeta[i] + dy[i])

@@ -21,6 +21,13 @@ func AdamW[T Float](param, grad, m, v []T, a AdamWArgs) {
 	r2, eps := T(1/math.Sqrt(a.BiasCorr2)), T(a.Eps)
 	decay, step := T(1-float64(a.LR*a.WeightDecay)), T(a.LR/a.BiasCorr1)
 	grad, m, v = grad[:len(param)], m[:len(param)], v[:len(param)]
+	if native[T](len(param)) {
+		for i := 0; i < len(param); i += maxCall {
+			kAdamW(p32(param[i:]), p32(m[i:]), p32(v[i:]), p32(grad[i:]), float32(gs), float32(w1), float32(b2), float32(w2),
+				float32(r2), float32(eps), float32(decay), float32(step), min(maxCall, len(param)-i))
+		}
+		return
+	}
 	for i, p := range param {
 		g := T(grad[i] * gs)
 		m[i] = canon(fma(w1, g-m[i], m[i]))
@@ -35,6 +42,13 @@ func AdamW[T Float](param, grad, m, v []T, a AdamWArgs) {
 func SGDMomentum[T Float](param, grad, vel []T, lr, mu, weightDecay, gradScale float64) {
 	l, mm, wd, gs := T(lr), T(mu), T(weightDecay), T(gradScale)
 	grad, vel = grad[:len(param)], vel[:len(param)]
+	if native[T](len(param)) {
+		for i := 0; i < len(param); i += maxCall {
+			kSgd(p32(param[i:]), p32(vel[i:]), p32(grad[i:]), float32(l), float32(mm), float32(wd), float32(gs),
+				min(maxCall, len(param)-i))
+		}
+		return
+	}
 	for i, p := range param {
 		g := fma(wd, p, T(grad[i]*gs))
 		vel[i] = canon(fma(mm, vel[i], g))

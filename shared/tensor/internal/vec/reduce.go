@@ -1,5 +1,7 @@
 package vec
 
+import "math"
+
 const lanes = 16
 
 // tree combines 16 lanes by addition: 8, 4, 2, 1.
@@ -15,6 +17,12 @@ func tree[T Float](a *[lanes]T) T {
 // Sum adds the elements: 16 lanes, tree. An empty slice gives 0.
 func Sum[T Float](x []T) T {
 	var a [lanes]T
+	if native[T](len(x)) {
+		for i := 0; i < len(x); i += maxCall {
+			kSumLanes(p32(a[:]), p32(x[i:]), min(maxCall, len(x)-i))
+		}
+		return tree(&a)
+	}
 	for i, v := range x {
 		a[i%lanes] += v
 	}
@@ -24,6 +32,12 @@ func Sum[T Float](x []T) T {
 // SumSquares adds the squares: acc = fma(x, x, acc) in 16 lanes, tree.
 func SumSquares[T Float](x []T) T {
 	var a [lanes]T
+	if native[T](len(x)) {
+		for i := 0; i < len(x); i += maxCall {
+			kSumSquaresLanes(p32(a[:]), p32(x[i:]), min(maxCall, len(x)-i))
+		}
+		return tree(&a)
+	}
 	for i, v := range x {
 		a[i%lanes] = fma(v, v, a[i%lanes])
 	}
@@ -33,6 +47,12 @@ func SumSquares[T Float](x []T) T {
 // SumSquareDevs adds (x-mean)^2: d = x-mean, acc = fma(d, d, acc) in 16 lanes, tree.
 func SumSquareDevs[T Float](x []T, mean T) T {
 	var a [lanes]T
+	if native[T](len(x)) {
+		for i := 0; i < len(x); i += maxCall {
+			kSumSquareDevsLanes(p32(a[:]), p32(x[i:]), float32(mean), min(maxCall, len(x)-i))
+		}
+		return tree(&a)
+	}
 	for i, v := range x {
 		d := v - mean
 		a[i%lanes] = fma(d, d, a[i%lanes])
@@ -44,6 +64,12 @@ func SumSquareDevs[T Float](x []T, mean T) T {
 func Dot[T Float](x, y []T) T {
 	var a [lanes]T
 	y = y[:len(x)]
+	if native[T](len(x)) {
+		for i := 0; i < len(x); i += maxCall {
+			kDotLanes(p32(a[:]), p32(x[i:]), p32(y[i:]), min(maxCall, len(x)-i))
+		}
+		return tree(&a)
+	}
 	for i, v := range x {
 		a[i%lanes] = fma(v, y[i], a[i%lanes])
 	}
@@ -53,6 +79,9 @@ func Dot[T Float](x, y []T) T {
 // Max is the largest element, by the rules of Maximum; an empty slice gives -Inf.
 func Max[T Float](x []T) T {
 	m := -inf[T]()
+	if native[T](len(x)) {
+		return T(extreme32(f32s(x), float32(m), true))
+	}
 	for _, v := range x {
 		m = max(m, v)
 	}
@@ -62,15 +91,79 @@ func Max[T Float](x []T) T {
 // Min is the smallest element, by the rules of Minimum; an empty slice gives +Inf.
 func Min[T Float](x []T) T {
 	m := inf[T]()
+	if native[T](len(x)) {
+		return T(extreme32(f32s(x), float32(m), false))
+	}
 	for _, v := range x {
 		m = min(m, v)
 	}
 	return canon(m)
 }
 
+// extreme32 is Max or Min by kernel. The second half of the lanes holds the bits of the largest magnitude.
+func extreme32(x []float32, start float32, largest bool) float32 {
+	var a [2 * lanes]float32
+	for l := range lanes {
+		a[l] = start
+	}
+	for i := 0; i < len(x); i += maxCall {
+		n := min(maxCall, len(x)-i)
+		if largest {
+			kMaxLanes(p32(a[:]), p32(x[i:]), n)
+		} else {
+			kMinLanes(p32(a[:]), p32(x[i:]), n)
+		}
+	}
+	m := start
+	for l := range lanes {
+		if a[lanes+l] != a[lanes+l] {
+			return nan[float32]()
+		}
+		if largest {
+			m = max(m, a[l])
+		} else {
+			m = min(m, a[l])
+		}
+	}
+	return m
+}
+
+// AbsMax is the largest magnitude, NaN if any element is NaN, 0 for an empty slice.
+func AbsMax[T Float](x []T) T {
+	var m T
+	if native[T](len(x)) {
+		var a [lanes]float32
+		for i := 0; i < len(x); i += maxCall {
+			kAbsMaxLanes(p32(a[:]), p32(x[i:]), min(maxCall, len(x)-i))
+		}
+		var w uint32
+		for _, v := range a {
+			w = max(w, math.Float32bits(v))
+		}
+		return canon(T(math.Float32frombits(w)))
+	}
+	for _, v := range x {
+		m = max(m, abs(v))
+	}
+	return canon(m)
+}
+
 // SumRows adds rows to dst: dst[c] += x[r*ld+c] for r = 0, 1, ..., rows-1 in this order, c < len(dst).
 func SumRows[T Float](dst, x []T, rows, ld int) {
+	if rows <= 0 || len(dst) == 0 {
+		return
+	}
+	_ = x[(rows-1)*ld+len(dst)-1]
+	if native[T](len(dst)) {
+		kSumRows(p32(dst), p32(x), rows, len(dst), ld)
+		return
+	}
 	for r := range rows {
-		Zip(Add, dst, dst, x[r*ld:r*ld+len(dst)])
+		for c := range dst {
+			dst[c] += x[r*ld+c]
+		}
+	}
+	for c := range dst {
+		dst[c] = canon(dst[c])
 	}
 }

@@ -29,17 +29,20 @@ const (
 
 // Map sets dst[i] = op(x[i]).
 func Map[T Float](op Unary, dst, x []T) {
-	if isF32[T]() {
+	dst = dst[:len(x)]
+	switch {
+	case !isF32[T]():
+		map64(op, f64s(dst), f64s(x))
+	case native[T](len(x)):
+		mapNative(op, f32s(dst), f32s(x))
+	default:
 		map32(op, f32s(dst), f32s(x))
-		return
 	}
-	map64(op, f64s(dst), f64s(x))
 }
 
 // map32 is the portable form of Map.
 func map32(op Unary, dst, x []float32) {
 	f := scalar32(op)
-	dst = dst[:len(x)]
 	for i, v := range x {
 		dst[i] = f(v)
 	}
@@ -47,9 +50,70 @@ func map32(op Unary, dst, x []float32) {
 
 func map64(op Unary, dst, x []float64) {
 	f := scalar64(op)
-	dst = dst[:len(x)]
 	for i, v := range x {
 		dst[i] = f(v)
+	}
+}
+
+// trigBlock is how many elements of Sin and Cos are checked together for arguments out of the kernels' range.
+const trigBlock = 1024
+
+func mapNative(op Unary, dst, x []float32) {
+	size := maxCall
+	if op == Sin || op == Cos {
+		size = trigBlock
+	}
+	for len(x) > 0 {
+		n := min(len(x), size)
+		if size == trigBlock && !(AbsMax(x[:n]) <= trigMax) {
+			map32(op, dst[:n], x[:n])
+		} else {
+			mapKernel(op, p32(dst), p32(x), n)
+		}
+		dst, x = dst[n:], x[n:]
+	}
+}
+
+func mapKernel(op Unary, d, x *float32, n int) {
+	switch op {
+	case Neg:
+		kNeg(d, x, n)
+	case Abs:
+		kAbs(d, x, n)
+	case Square:
+		kSquare(d, x, n)
+	case Recip:
+		kRecip(d, x, n)
+	case Sqrt:
+		kSqrt(d, x, n)
+	case Rsqrt:
+		kRsqrt(d, x, n)
+	case ReLU:
+		kRelu(d, x, n)
+	case Exp:
+		kExp(d, x, n)
+	case Log:
+		kLog(d, x, n)
+	case Tanh:
+		kTanh(d, x, n)
+	case Sigmoid:
+		kSigmoid(d, x, n)
+	case SiLU:
+		kSilu(d, x, n)
+	case Softplus:
+		kSoftplus(d, x, n)
+	case Erf:
+		kErf(d, x, n)
+	case GELU:
+		kGelu(d, x, n)
+	case GELUTanh:
+		kGeluTanh(d, x, n)
+	case Sin:
+		kSin(d, x, n)
+	case Cos:
+		kCos(d, x, n)
+	default:
+		panic("vec: unknown unary function")
 	}
 }
 
@@ -142,6 +206,12 @@ func scalar64(op Unary) func(float64) float64 {
 // dst = dy*(s*fma(x, t, 1)).
 func SiLUGrad[T Float](dst, x, dy []T) {
 	dst, dy = dst[:len(x)], dy[:len(x)]
+	if native[T](len(x)) {
+		for i := 0; i < len(x); i += maxCall {
+			kSiluGrad(p32(dst[i:]), p32(x[i:]), p32(dy[i:]), min(maxCall, len(x)-i))
+		}
+		return
+	}
 	for i, v := range x {
 		dst[i] = siluGrad(v, dy[i])
 	}
@@ -151,6 +221,12 @@ func SiLUGrad[T Float](dst, x, dy []T) {
 // p = exp(-0.5*x*x) * 1/sqrt(2 pi), dst = dy*fma(x, p, c).
 func GELUGrad[T Float](dst, x, dy []T) {
 	dst, dy = dst[:len(x)], dy[:len(x)]
+	if native[T](len(x)) {
+		for i := 0; i < len(x); i += maxCall {
+			kGeluGrad(p32(dst[i:]), p32(x[i:]), p32(dy[i:]), min(maxCall, len(x)-i))
+		}
+		return
+	}
 	for i, v := range x {
 		dst[i] = geluGrad(v, dy[i])
 	}
