@@ -2,6 +2,7 @@ package nn
 
 import (
 	"math"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/autograd"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
+	"github.com/manifold-gen/manifold/shared/tensor/weights"
 )
 
 var (
@@ -387,5 +389,39 @@ func TestBatchRowEqualsSingle(t *testing.T) {
 		tensor.Slice(row, both, 0, i)
 		y := m.Forward(infer, infer.Const(one), testTimes[i:i+1], testLabels[i:i+1])
 		sameBits(t, "row", row, y.Tensor)
+	}
+}
+
+// A model saved and bound again gives the same bits, packed weights included.
+func TestBindAndPack(t *testing.T) {
+	m, other, x := newTiny(1), newTiny(2), normals(2, 2, 4, 4, 3)
+	infer := autograd.NewInference(nil)
+	want := m.Forward(infer, infer.Const(x), testTimes, testLabels).Clone()
+	infer.Reset()
+	other.Forward(infer, infer.Const(x), testTimes, testLabels) // packs the weights that Bind replaces
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	tensors := map[string]*tensor.Tensor{}
+	for _, p := range Params(m) {
+		tensors[p.Name] = p.Tensor
+	}
+	if err := weights.Write(path, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := Bind(other, f, weights.Mapping{}); err != nil {
+		t.Fatal(err)
+	}
+	Pack(other)
+	if other.Levels[1].Attn.Q.Weight.pack.Load() == nil || other.Out.Weight.pack.Load() == nil {
+		t.Error("Pack left weights unpacked")
+	}
+	infer.Reset()
+	sameBits(t, "output", want, other.Forward(infer, infer.Const(x), testTimes, testLabels).Tensor)
+	if err := Bind(NewLinear(1, 1, true), f, weights.Mapping{}); err == nil {
+		t.Error("a file of another model was bound")
 	}
 }
