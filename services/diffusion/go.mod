@@ -6,6 +6,8 @@ require github.com/manifold-gen/manifold/shared/tensor v0.0.0
 
 require go.uber.org/goleak v1.3.0
 
+require go.yaml.in/yaml/v3 v3.0.5 // indirect
+
 require (
 	github.com/manifold-gen/manifold/proto/gen v0.0.0
 	github.com/manifold-gen/manifold/shared v0.0.0

@@ -16,7 +16,11 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The tensor pool's workers belong to the process.
+func TestMain(m *testing.M) {
+	const worker = "github.com/manifold-gen/manifold/shared/tensor/internal/pool.(*workers)."
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(worker+"worker"))
+}
 
 // The fake's classes; the last two misbehave.
 const (
