@@ -2,9 +2,22 @@ package gemm
 
 import "math"
 
-// fma32 is the float32 fused multiply-add, rounded once: the float64 product of two float32 is exact,
-// and the float64 sum is rounded to odd before it is narrowed, which keeps the second rounding right.
+// fma32 is the float32 fused multiply-add, rounded once. The float64 product of two float32 is exact.
+// Narrowing the float64 sum rounds a second time, which matters only where the sum, itself rounded, lies
+// halfway between two float32: those cases, and results below the normal range, go to oddFMA32.
 func fma32(a, b, c float32) float32 {
+	s := float64(float64(a)*float64(b)) + float64(c)
+	bits := math.Float64bits(s)
+	if bits&(1<<29-1) == 1<<28 || bits<<1 < 897<<53 {
+		return oddFMA32(a, b, c)
+	}
+	return float32(s)
+}
+
+// oddFMA32 is fma32 for every operand: the float64 sum is rounded to odd before it is narrowed.
+//
+//go:noinline
+func oddFMA32(a, b, c float32) float32 {
 	p := float64(a) * float64(b)
 	z := float64(c)
 	s := p + z

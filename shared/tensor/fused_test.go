@@ -1,0 +1,13 @@
+package tensor_test
+
+import (
+	"testing"
+
+	"github.com/manifold-gen/manifold/shared/tensor/fusedtest"
+)
+
+// TestNoFusedProducts looks at the machine code of the packages that decide output bits. The product of two float32 is exact in
+// float64, so fusing it into the sum of an emulated multiply-add changes nothing.
+func TestNoFusedProducts(t *testing.T) {
+	fusedtest.Check(t, []string{".FMA32", ".fma32", ".oddFMA32"}, ".", "./rng", "./internal/vec", "./internal/gemm")
+}

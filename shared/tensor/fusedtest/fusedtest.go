@@ -1,0 +1,93 @@
+// Package fusedtest is the test that a package computes the same bits under every compiler setting: that the
+// compiler joined no product with the sum it goes into.
+//
+// Invariants:
+//   - The Go specification lets a compiler turn x*y + z into one fused multiply-add, even across statements.
+//     It does so for arm64 and for amd64 from GOAMD64=v3 on, not for GOAMD64=v1. A conversion, as in
+//     float64(x*y) + z, forbids it.
+//   - Each package is built for both targets twice, as usual and with fusing switched off, and the compiler's assembly is compared.
+//     Kernels in assembly and calls of math.FMA have their fused instructions in both builds; a function that
+//     has more of them in the usual build was changed by the compiler, and fails the test.
+package fusedtest
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// target is a build whose compiler fuses.
+type target struct {
+	name string
+	env  []string
+}
+
+var targets = []target{
+	{"arm64", []string{"GOARCH=arm64"}},
+	{"amd64 v3", []string{"GOARCH=amd64", "GOAMD64=v3"}},
+}
+
+// instruction matches the fused instructions of both architectures in Go's assembly.
+var instruction = regexp.MustCompile(`\s(FN?M(ADD|SUB)[SD]|VFN?M(ADD|SUB)\w+)\s`)
+
+// Check fails t for every function of the packages, import paths or ./ paths, that the compiler gave fused
+// instructions. exact names functions, by the end of their name without type arguments, whose products are
+// exact, so that fusing changes nothing.
+func Check(t testing.TB, exact []string, packages ...string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, tg := range targets {
+		for _, pkg := range packages {
+			usual := fused(t, tg, dir, pkg, "")
+			off := fused(t, tg, dir, pkg, "-d=fmahash=n")
+			for name, n := range usual {
+				if n > off[name] && !isExact(name, exact) {
+					t.Errorf("%s: %s has %d fused instructions that its source does not ask for: write T(x*y) + z",
+						tg.name, name, n-off[name])
+				}
+			}
+		}
+	}
+}
+
+func isExact(name string, exact []string) bool {
+	name, _, _ = strings.Cut(name, "[")
+	for _, e := range exact {
+		if strings.HasSuffix(name, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// fused compiles the package and counts fused instructions by function in the compiler's assembly listing. (The
+// disassembler of the go command does not know the fused instructions of amd64.)
+func fused(t testing.TB, tg target, dir, pkg, flags string) map[string]int {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-gcflags=-S "+flags, "-o", filepath.Join(dir, "package.a"), pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(cmd.Env, tg.env...)
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: go build %s: %v\n%s", tg.name, pkg, err, text[:min(len(text), 2000)])
+	}
+	count := map[string]int{}
+	name, functions := "", 0
+	for line := range strings.Lines(string(text)) {
+		if head, _, ok := strings.Cut(line, " STEXT"); ok && !strings.HasPrefix(line, "\t") {
+			name = head
+			functions++
+			continue
+		}
+		if instruction.MatchString(line) {
+			count[name]++
+		}
+	}
+	if functions == 0 {
+		t.Fatalf("%s: go build -gcflags=-S %s listed no functions", tg.name, pkg)
+	}
+	return count
+}
