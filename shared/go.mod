@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/manifold-gen/manifold/proto/gen v0.0.0
 	github.com/manifold-gen/manifold/shared/tensor v0.0.0
+	google.golang.org/protobuf v1.36.12
 )
 
 require (
@@ -45,7 +46,6 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/grpc v1.85.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace github.com/manifold-gen/manifold/proto/gen => ../proto/gen

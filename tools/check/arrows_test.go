@@ -89,7 +89,11 @@ func service(path string) string {
 // pure are the packages that know nothing of the network.
 var pure = []string{
 	"shared/tensor", "shared/dataset", "shared/metric", "shared/tokenize", "shared/train", "shared/modelstore",
+	"shared/picture", "shared/classify",
 }
+
+// testSupport are packages for tests alone: they may read the environment and look at everything.
+var testSupport = []string{"shared/testkit", "shared/tensor/fusedtest", "shared/tensor/internal/golden"}
 
 // wireLibraries are what those packages must not import.
 var wireLibraries = []string{
@@ -131,7 +135,7 @@ var arrows = []struct {
 	}},
 	{"tensor is below autograd, autograd below nn", func(f file, imp string) bool {
 		switch {
-		case f.test:
+		case f.test || under(f.dir, testSupport...):
 			return false
 		case f.dir == "shared/tensor" || under(f.dir, "shared/tensor/internal", "shared/tensor/rng"):
 			return under(imp, "shared/tensor/autograd", "shared/tensor/nn", "shared/tensor/optim", "shared/tensor/weights")
@@ -152,11 +156,11 @@ var arrows = []struct {
 		inner := strings.HasPrefix(rest, "/internal/") && !strings.HasPrefix(rest, "/internal/service")
 		return inner && under(imp, "proto/gen", "shared/serve", "shared/wire")
 	}},
-	{"only tests import testkit", func(f file, imp string) bool {
-		return !f.test && !under(f.dir, "shared/testkit") && under(imp, "shared/testkit")
+	{"only tests import test support", func(f file, imp string) bool {
+		return !f.test && !under(f.dir, testSupport...) && under(imp, testSupport...)
 	}},
 	{"flags and the command line belong to commands", func(f file, imp string) bool {
-		if f.test || isCommand(f.dir) || under(f.dir, "shared/testkit", "tools") {
+		if f.test || isCommand(f.dir) || under(f.dir, testSupport...) || under(f.dir, "tools") {
 			return false
 		}
 		return imp == "flag" || imp == "github.com/alecthomas/kong"
@@ -204,7 +208,7 @@ func TestArrowsBite(t *testing.T) {
 		{"shared/tensor/autograd", "./shared/tensor/nn"},
 		{"shared/tensor/weights", "./shared/fault"},
 		{"services/diffusion/internal/unet", "./shared/serve"},
-		{"shared/train", "./shared/testkit"},
+		{"shared/train", "./shared/tensor/fusedtest"},
 		{"shared/serve", "flag"},
 		{"shared/tensor/internal/vec", "C"},
 	}
@@ -226,7 +230,7 @@ func TestNoEnvironmentInLibraries(t *testing.T) {
 			continue
 		}
 		text := read(t, filepath.Join(root, f.dir, f.name))
-		if !isCommand(f.dir) && !under(f.dir, "shared/testkit") {
+		if !isCommand(f.dir) && !under(f.dir, testSupport...) {
 			for _, call := range []string{"os.Getenv(", "os.LookupEnv(", "os.Environ("} {
 				if strings.Contains(text, call) {
 					t.Errorf("%s/%s calls %s): pass the value in", f.dir, f.name, call)

@@ -7,7 +7,7 @@ import (
 	"github.com/manifold-gen/manifold/services/diffusion/internal/sampler"
 	"github.com/manifold-gen/manifold/services/diffusion/internal/schedule"
 	"github.com/manifold-gen/manifold/shared/fault"
-	"github.com/manifold-gen/manifold/shared/wire/picture"
+	"github.com/manifold-gen/manifold/shared/picture"
 )
 
 // rows is the input and output of one forward pass. Its memory is kept from tick to tick.

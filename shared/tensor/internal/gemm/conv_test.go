@@ -2,25 +2,12 @@ package gemm
 
 import (
 	"fmt"
-	"math"
-	"math/big"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
 )
-
-// exactFMA is a*b+c rounded once, by arbitrary precision.
-func exactFMA(a, b, c float32) float32 {
-	if x := float64(a)*float64(b) + float64(c); math.IsNaN(x) || math.IsInf(x, 0) || x == 0 {
-		return float32(x)
-	}
-	p := new(big.Float).SetPrec(2000).Mul(big.NewFloat(float64(a)), big.NewFloat(float64(b)))
-	p.Add(p, big.NewFloat(float64(c)))
-	f, _ := p.Float32()
-	return f
-}
 
 // same3 is a 3x3 convolution with padding 1.
 func same3(n, h, w, ci, co int) Conv {

@@ -1,6 +1,20 @@
 package gemm
 
+import (
+	"math"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/vec"
+)
+
 // This file states the order of arithmetic of the package as plainly as possible.
+
+// fma is the fused multiply-add of either element type.
+func fma[T Float](a, b, c T) T {
+	if size[T]() == 4 {
+		return T(vec.FMA32(float32(a), float32(b), float32(c)))
+	}
+	return T(math.FMA(float64(a), float64(b), float64(c)))
+}
 
 // sum is a reduction of n products in the blocks that ends says: ends(k) tells that a block ends after k.
 func sum[T Float](n int, ends func(k int) bool, term func(k int) (a, b T)) T {

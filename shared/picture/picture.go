@@ -48,11 +48,11 @@ func Quantise(dst []byte, x []float32) {
 	}
 }
 
-// Dequantise maps 0..255 to [-1, 1]: p/127.5 - 1. dst and pix have one length.
+// Dequantise maps 0..255 to [-1, 1]: (2p-255)/255, as data sets do. dst and pix have one length.
 func Dequantise(dst []float32, pix []byte) {
 	pix = pix[:len(dst)]
 	for i, p := range pix {
-		dst[i] = float32(float32(p)/127.5) - 1
+		dst[i] = float32(2*int(p)-255) / 255
 	}
 }
 
@@ -78,6 +78,14 @@ func (p *Picture) Image() image.Image {
 		m.Pix[j+3] = 255
 	}
 	return m
+}
+
+// FromImage copies an image, gray with 1 channel, anything else with 3.
+func FromImage(m image.Image) *Picture {
+	if m.ColorModel() == color.GrayModel {
+		return fromImage(m, 1)
+	}
+	return fromImage(m, 3)
 }
 
 // fromImage copies an image into a picture with the given channels: colour becomes gray by the standard library's
