@@ -1,22 +1,28 @@
 // Command vec generates the AVX-512 and AVX2 kernels of package vec, their Go stubs, the dispatch between
 // them and the constants they share with the portable code.
 //
-// One description of a kernel is emitted for both widths, so that every lane does the same arithmetic.
+// Usage: vec FOLDER. One description of a kernel is emitted for both widths, so that every lane does the same arithmetic.
 package main
 
 import (
-	"flag"
 	"fmt"
 	"log"
 	"os"
-	"path/filepath"
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 )
 
 func main() {
-	dir := flag.String("dir", ".", "folder of package vec")
+	if len(os.Args) != 2 {
+		log.Fatal("usage: vec FOLDER-OF-PACKAGE-VEC")
+	}
+	if err := os.Chdir(os.Args[1]); err != nil {
+		log.Fatal(err)
+	}
+	// The flags of avo's Generate.
+	os.Args = []string{os.Args[0], "-pkg", "vec", "-out", "kernels_amd64.s",
+		"-stubs", "kernels_amd64.go"}
 	ConstraintExpr("amd64")
 	type kernel interface {
 		emit(m *machine)
@@ -54,11 +60,11 @@ func main() {
 			head += "package vec\n\nimport \"github.com/manifold-gen/manifold/shared/tensor/internal/cpu\"\n\n" +
 				"const hasKernels = true\n\nfunc wide() bool { return cpu.Active() == cpu.AVX512 }\n"
 		}
-		if err := os.WriteFile(filepath.Join(*dir, name), []byte(head+body), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(head+body), 0o644); err != nil {
 			log.Fatal(err)
 		}
 	}
-	if err := writeConstants(filepath.Join(*dir, "coef32.go")); err != nil {
+	if err := writeConstants("coef32.go"); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -10,8 +10,8 @@ import "math"
 // the low 29 bits show for normal results. Then, and for subnormal results, where the boundary lies
 // higher, the sum is first rounded to odd, which keeps the narrowing honest.
 func FMA32(a, b, c float32) float32 {
-	p := float64(a) * float64(b)
-	s := float64(p) + float64(c)
+	p := float64(float64(a) * float64(b)) // the conversion keeps the compiler from fusing
+	s := p + float64(c)
 	u := math.Float64bits(s)
 	const (
 		lowMask   = 1<<29 - 1
