@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/manifold-gen/manifold/shared/picture"
 	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 	"github.com/manifold-gen/manifold/shared/tensor/weights"
 	"github.com/manifold-gen/manifold/shared/train"
-	"github.com/manifold-gen/manifold/shared/picture"
 
 	"github.com/manifold-gen/manifold/services/diffusion/internal/sampler"
 	"github.com/manifold-gen/manifold/services/diffusion/internal/schedule"
