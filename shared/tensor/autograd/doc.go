@@ -18,6 +18,9 @@
 //   - After the first pass of a given program, a tape allocates nothing on the heap: Values, input lists
 //     and tensors come from slabs that Reset makes available again. Everything a tape returned is
 //     invalid after its Reset.
+//   - A recording tape holds every value of the forward until Reset. The walk of Grad adds the gradients
+//     asked for, the cotangents that wait to be handed on, and one operation's scratch: cotangents are
+//     recycled as soon as they are handed on. With createGraph nothing is recycled.
 //   - A Tape is for one goroutine at a time; the tensors of its leaves may be shared by many tapes as
 //     long as nobody writes them.
 //

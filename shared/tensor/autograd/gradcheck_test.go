@@ -112,7 +112,8 @@ func compare(xs []*tensor.Tensor, f lossFunc, seen *[numOps]bool) error {
 		for j := range d {
 			want := (at(d, j, d[j]+step) - at(d, j, d[j]-step)) / (2 * step)
 			if diff := math.Abs(got[i][j] - want); !(diff <= tolerance*(1+math.Abs(want))) {
-				return fmt.Errorf("input %d element %d: derivative %.12g, central difference %.12g", i, j, got[i][j], want)
+				return fmt.Errorf("input %d element %d: derivative %.12g, central difference %.12g",
+					i, j, got[i][j], want)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ func want(t *testing.T, what string, got *Value, xs ...float64) {
 
 func TestLeafIsOneValue(t *testing.T) {
 	tape, x := NewTape(nil), vec(2)
-	if tape.Leaf(x) != tape.Leaf(x) {
+	if first := tape.Leaf(x); first != tape.Leaf(x) {
 		t.Error("the same tensor makes two leaves")
 	}
 	y := Mul(tape.Leaf(x), tape.Leaf(x))

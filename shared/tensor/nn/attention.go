@@ -21,7 +21,7 @@ type SelfAttention2D struct {
 // eps are those of the norm.
 func NewSelfAttention2D(c, heads, groups int, eps float64) *SelfAttention2D {
 	if heads < 1 || c%heads != 0 {
-		fail("SelfAttention2D: %d heads do not divide %d channels", heads, c)
+		failf("SelfAttention2D: %d heads do not divide %d channels", heads, c)
 	}
 	return &SelfAttention2D{
 		Norm:  NewGroupNorm(groups, c, eps),

@@ -43,7 +43,7 @@ type TimeOptions struct {
 func NewTimeEmbedding(dim int, o TimeOptions) *TimeEmbedding {
 	half := dim / 2
 	if half < 1 || float64(half) <= o.Shift {
-		fail("TimeEmbedding: dimension %d, want at least 2 and half of it above the shift %v", dim, o.Shift)
+		failf("TimeEmbedding: dimension %d, want at least 2 and half of it above the shift %v", dim, o.Shift)
 	}
 	if o.MaxPeriod == 0 {
 		o.MaxPeriod = 10000

@@ -31,8 +31,8 @@ func TestGoldens(t *testing.T) {
 			case "bce_logits":
 				y = BCELogits(in[0], in[1])
 			case "time_embedding":
-				e := NewTimeEmbedding(c.Int("dim"), TimeOptions{FlipSinToCos: c.Bool("cos_first"), Shift: c.Num("freq_shift")})
-				y = e.Forward(tape, d, c.In[0].F32())
+				o := TimeOptions{FlipSinToCos: c.Bool("cos_first"), Shift: c.Num("freq_shift")}
+				y = NewTimeEmbedding(c.Int("dim"), o).Forward(tape, d, c.In[0].F32())
 			default:
 				continue
 			}

@@ -204,7 +204,7 @@ func TestFloat64Twin(t *testing.T) {
 			d := float64(ps[i].Grad.F32()[j]) - g
 			diff, norm = diff+d*d, norm+g*g
 		}
-		if rel := math.Sqrt(diff / norm); !(rel <= 2e-5) && norm > 1e-16 {
+		if rel := math.Sqrt(diff / norm); !(rel <= 1e-5) && norm > 1e-16 {
 			t.Errorf("%s: gradient off by %.2g of norm %.2g", q.Name, rel, math.Sqrt(norm))
 		}
 		// One element of each parameter by central differences.

@@ -14,7 +14,7 @@ type GroupNorm struct {
 // decoders 1e-6.
 func NewGroupNorm(groups, c int, eps float64) *GroupNorm {
 	if groups < 1 || c%groups != 0 {
-		fail("GroupNorm: %d groups do not divide %d channels", groups, c)
+		failf("GroupNorm: %d groups do not divide %d channels", groups, c)
 	}
 	return &GroupNorm{Weight: NewParam(c).Constant(1), Bias: NewParam(c), Groups: groups, Eps: eps}
 }

@@ -67,7 +67,7 @@ func (w *walk) value(v reflect.Value, name string) {
 		w.fields(v, name)
 	case reflect.Invalid:
 	default:
-		fail("%s: a field of type %s cannot hold parameters", name, v.Type())
+		failf("%s: a field of type %s cannot hold parameters", name, v.Type())
 	}
 }
 
@@ -78,21 +78,21 @@ func (w *walk) fields(v reflect.Value, name string) {
 		switch {
 		case tag == "-":
 		case ok && !f.IsExported():
-			fail("%s: the tagged field %s.%s is not exported", name, v.Type(), f.Name)
+			failf("%s: the tagged field %s.%s is not exported", name, v.Type(), f.Name)
 		case ok:
 			w.value(v.Field(i), join(name, tag))
 		case holdsParams(f.Type, map[reflect.Type]bool{}):
-			fail("%s: field %s.%s holds parameters but has no weights tag", name, v.Type(), f.Name)
+			failf("%s: field %s.%s holds parameters but has no weights tag", name, v.Type(), f.Name)
 		}
 	}
 }
 
 func (w *walk) param(p *Param, name string) {
 	if w.names[name] {
-		fail("two parameters are named %q", name)
+		failf("two parameters are named %q", name)
 	}
 	if other, ok := w.seen[p]; ok {
-		fail("one parameter is reached as %q and as %q; tag the second field with \"-\"", other, name)
+		failf("one parameter is reached as %q and as %q; tag the second field with \"-\"", other, name)
 	}
 	w.names[name], w.seen[p] = true, name
 	if p.Name != name {
@@ -133,7 +133,7 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-func fail(format string, args ...any) {
+func failf(format string, args ...any) {
 	panic(&tensor.Error{Op: "Params", Msg: fmt.Sprintf(format, args...)})
 }
 
@@ -151,11 +151,11 @@ func Count(model any) int {
 func Copy(dst, src any) {
 	ds, ss := Params(dst), Params(src)
 	if len(ds) != len(ss) {
-		fail("Copy: %d parameters into %d", len(ss), len(ds))
+		failf("Copy: %d parameters into %d", len(ss), len(ds))
 	}
 	for i, d := range ds {
 		if d.Name != ss[i].Name {
-			fail("Copy: %q into %q", ss[i].Name, d.Name)
+			failf("Copy: %q into %q", ss[i].Name, d.Name)
 		}
 		d.CopyFrom(ss[i].Tensor)
 		d.Changed()
@@ -166,7 +166,7 @@ func Copy(dst, src any) {
 // Float64 twin is a second model of the same configuration, Copy, and To(twin, tensor.Float64).
 func To(model any, d tensor.DType) {
 	for _, p := range Params(model) {
-		p.Tensor, p.Grad = p.Tensor.To(d), nil
+		p.Tensor, p.Grad = p.To(d), nil
 		p.Changed()
 	}
 }

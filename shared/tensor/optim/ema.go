@@ -41,7 +41,8 @@ func (e *EMA) Update() {
 // CopyTo writes the average into the parameters of a model of the same structure, which may be the one
 // it averages.
 func (e *EMA) CopyTo(params []*nn.Param) {
-	check("the number of parameters EMA copies to", float64(len(params)), float64(len(e.shadow)), float64(len(e.shadow)))
+	n := float64(len(e.shadow))
+	check("the number of parameters EMA copies to", float64(len(params)), n, n)
 	for i, p := range params {
 		p.CopyFrom(e.shadow[i])
 		p.Changed()
