@@ -8,13 +8,17 @@ import (
 
 //go:generate sh -c "cd ../../../../tools/asm && GOWORK=off go run ./gemm -target amd64 -out ../../shared/tensor/internal/gemm/tile_amd64.s -stubs ../../shared/tensor/internal/gemm/tile_amd64.go"
 
-// native is the assembly family of an instruction set.
-func native(isa cpu.ISA) (kernels, bool) {
-	switch isa {
-	case cpu.AVX512:
+// native is the assembly family of an instruction set for elements of es bytes.
+func native(isa cpu.ISA, es int) (kernels, bool) {
+	switch {
+	case isa == cpu.AVX512 && es == 4:
 		return kernels{rows: 8, panels: 3, table: &tilesAVX512}, true
-	case cpu.AVX2:
+	case isa == cpu.AVX512:
+		return kernels{rows: 8, panels: 1, table: &tilesAVX512D}, true
+	case isa == cpu.AVX2 && es == 4:
 		return kernels{rows: 6, panels: 1, table: &tilesAVX2}, true
+	case isa == cpu.AVX2:
+		return kernels{rows: 2, panels: 1, table: &tilesAVX2D}, true
 	}
 	return kernels{}, false
 }

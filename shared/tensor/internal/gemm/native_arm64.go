@@ -4,9 +4,10 @@ import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 
 //go:generate sh -c "cd ../../../../tools/asm && GOWORK=off go run ./gemm -target arm64 -out ../../shared/tensor/internal/gemm/tile_arm64.s -stubs ../../shared/tensor/internal/gemm/tile_arm64.go"
 
-// native is the assembly family of an instruction set.
-func native(isa cpu.ISA) (kernels, bool) {
-	if isa == cpu.NEON {
+// native is the assembly family of an instruction set for elements of es bytes. For float64 the compiler's
+// own fused multiply-add serves.
+func native(isa cpu.ISA, es int) (kernels, bool) {
+	if isa == cpu.NEON && es == 4 {
 		return kernels{rows: 6, panels: 1, table: &tilesNEON}, true
 	}
 	return kernels{}, false

@@ -48,10 +48,10 @@ type kernels struct {
 
 // kernelsFor is the family in use for T.
 func kernelsFor[T Float]() kernels {
+	if k, ok := native(cpu.Active(), size[T]()); ok {
+		return k
+	}
 	if size[T]() == 4 {
-		if k, ok := native(cpu.Active()); ok {
-			return k
-		}
 		return kernels{rows: 4, panels: 1, table: &portable32}
 	}
 	return kernels{rows: 4, panels: 1, table: &portable64}

@@ -101,6 +101,36 @@ func tileAVX2_6x16(t unsafe.Pointer)
 func peakAVX2(n int)
 
 //go:noescape
+func tileAVX512D_1x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX512D_2x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX512D_3x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX512D_4x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX512D_5x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX512D_6x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX512D_7x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX512D_8x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX2D_1x16(t unsafe.Pointer)
+
+//go:noescape
+func tileAVX2D_2x16(t unsafe.Pointer)
+
+//go:noescape
 func transpose8(dst, src unsafe.Pointer, ld, n int)
 
 var tilesAVX512 = [8][3]func(unsafe.Pointer){
@@ -121,4 +151,20 @@ var tilesAVX2 = [8][3]func(unsafe.Pointer){
 	{tileAVX2_4x16},
 	{tileAVX2_5x16},
 	{tileAVX2_6x16},
+}
+
+var tilesAVX512D = [8][3]func(unsafe.Pointer){
+	{tileAVX512D_1x16},
+	{tileAVX512D_2x16},
+	{tileAVX512D_3x16},
+	{tileAVX512D_4x16},
+	{tileAVX512D_5x16},
+	{tileAVX512D_6x16},
+	{tileAVX512D_7x16},
+	{tileAVX512D_8x16},
+}
+
+var tilesAVX2D = [8][3]func(unsafe.Pointer){
+	{tileAVX2D_1x16},
+	{tileAVX2D_2x16},
 }
