@@ -13,30 +13,30 @@ import (
 
 // Config says how to train. Zero values mean the defaults that each field states; Defaults fills them in.
 type Config struct {
-	Steps  int     `yaml:"steps" json:"steps"`   // optimisation steps; 0: from Epochs
-	Epochs float64 `yaml:"epochs" json:"epochs"` // passes over the data; exactly one of Steps and Epochs is set
-	Batch  int     `yaml:"batch" json:"batch"`   // samples of one step; 64
-	Micro  int     `yaml:"micro" json:"micro"`   // samples of one forward, divides Batch; Batch up to 32
+	Steps  int     `yaml:"steps,omitempty" json:"steps"`   // optimisation steps; 0: from Epochs
+	Epochs float64 `yaml:"epochs,omitempty" json:"epochs"` // passes over the data; exactly one of Steps and Epochs is set
+	Batch  int     `yaml:"batch,omitempty" json:"batch"`   // samples of one step; 64
+	Micro  int     `yaml:"micro,omitempty" json:"micro"`   // samples of one forward, divides Batch; Batch up to 32
 
-	LearningRate    float64 `yaml:"learning_rate" json:"learning_rate"`         // at its highest; 1e-3
-	MinLearningRate float64 `yaml:"min_learning_rate" json:"min_learning_rate"` // where the cosine ends; 0
-	Warmup          int     `yaml:"warmup" json:"warmup"`                       // steps of linear rise; 0
-	Beta1           float64 `yaml:"beta1" json:"beta1"`                         // of AdamW; 0.9
-	Beta2           float64 `yaml:"beta2" json:"beta2"`                         // of AdamW; 0.999
-	Epsilon         float64 `yaml:"epsilon" json:"epsilon"`                     // of AdamW; 1e-8
-	WeightDecay     float64 `yaml:"weight_decay" json:"weight_decay"`           // decoupled, none on rank <= 1; 0
-	Clip            float64 `yaml:"clip" json:"clip"`                           // of the gradient's global norm; 0: none
-	EMA             float64 `yaml:"ema" json:"ema"`                             // decay of averaged weights; 0: none
+	LearningRate    float64 `yaml:"learning_rate,omitempty" json:"learning_rate"`         // at its highest; 1e-3
+	MinLearningRate float64 `yaml:"min_learning_rate,omitempty" json:"min_learning_rate"` // where the cosine ends; 0
+	Warmup          int     `yaml:"warmup,omitempty" json:"warmup"`                       // steps of linear rise; 0
+	Beta1           float64 `yaml:"beta1,omitempty" json:"beta1"`                         // of AdamW; 0.9
+	Beta2           float64 `yaml:"beta2,omitempty" json:"beta2"`                         // of AdamW; 0.999
+	Epsilon         float64 `yaml:"epsilon,omitempty" json:"epsilon"`                     // of AdamW; 1e-8
+	WeightDecay     float64 `yaml:"weight_decay,omitempty" json:"weight_decay"`           // decoupled, none on rank <= 1; 0
+	Clip            float64 `yaml:"clip,omitempty" json:"clip"`                           // of the gradient's global norm; 0: none
+	EMA             float64 `yaml:"ema,omitempty" json:"ema"`                             // decay of averaged weights; 0: none
 
-	Seed uint64 `yaml:"seed" json:"seed,string"` // of data order and all draws
+	Seed uint64 `yaml:"seed,omitempty" json:"seed,string"` // of data order and all draws
 
-	EvalEvery int    `yaml:"eval_every" json:"eval_every"` // steps between evaluations; 0: at the end alone
-	Patience  int    `yaml:"patience" json:"patience"`     // evaluations without a better one before an early stop; 0: none
-	Select    string `yaml:"select" json:"select"`         // metric that makes a checkpoint the best, lower is better; "loss"
+	EvalEvery int    `yaml:"eval_every,omitempty" json:"eval_every"` // steps between evaluations; 0: at the end alone
+	Patience  int    `yaml:"patience,omitempty" json:"patience"`     // evaluations without a better one before an early stop; 0: none
+	Select    string `yaml:"select,omitempty" json:"select"`         // metric that makes a checkpoint the best, lower is better; "loss"
 
-	CheckpointEvery int `yaml:"checkpoint_every" json:"-"` // steps; 500. Does not change the result
-	PreviewEvery    int `yaml:"preview_every" json:"-"`    // steps; 0: none
-	LogEvery        int `yaml:"log_every" json:"-"`        // steps between Step events; 10
+	CheckpointEvery int `yaml:"checkpoint_every,omitempty" json:"-"` // steps; 500. Does not change the result
+	PreviewEvery    int `yaml:"preview_every,omitempty" json:"-"`    // steps; 0: none
+	LogEvery        int `yaml:"log_every,omitempty" json:"-"`        // steps between Step events; 10
 }
 
 // Limits of a Config: larger numbers are mistakes.
