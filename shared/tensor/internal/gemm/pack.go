@@ -101,6 +101,24 @@ func packColumns[T Float](dst, src []T, k, cols, ld int) {
 	}
 }
 
+// packLines fills all panels of a k x cols row-major matrix, row by row, so that every row of the source
+// is touched once.
+func packLines[T Float](dst, src []T, k, cols, ld int) {
+	whole := cols / Width * Width
+	for i := range k {
+		row := src[i*ld : i*ld+cols]
+		at := i * Width
+		for c := 0; c < whole; c += Width {
+			*(*[Width]T)(dst[at:]) = *(*[Width]T)(row[c:])
+			at += k * Width
+		}
+		if whole < cols {
+			d := dst[at : at+Width]
+			clear(d[copy(d, row[whole:]):])
+		}
+	}
+}
+
 // packRows fills one panel from cols rows of a row-major matrix, that is, from columns of its
 // transpose.
 func packRows[T Float](dst, src []T, k, cols, ld int) {

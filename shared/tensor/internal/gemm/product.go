@@ -147,9 +147,7 @@ func (t *productTask[T]) prepareA(s *scratch[T], a []T, r0, rows int, st step) (
 		return first(s.a), es
 	default:
 		s.a = grow(s.a, PackedLen(n, rows))
-		for c := 0; c < rows; c += Width {
-			packColumns(s.a[c*n:(c+Width)*n], a[st.k0*p.LDA+r0+c:], n, min(Width, rows-c), p.LDA)
-		}
+		packLines(s.a, a[st.k0*p.LDA+r0:], n, rows, p.LDA)
 		s.rowA = grow(s.rowA, rows)
 		for r := range rows {
 			s.rowA[r] = (r/Width*n*Width + r%Width - st.k0*Width) * es
