@@ -6,12 +6,10 @@ const lanes = 16
 
 // tree combines 16 lanes by addition: 8, 4, 2, 1.
 func tree[T Float](a *[lanes]T) T {
-	for h := lanes / 2; h > 0; h /= 2 {
-		for l := range h {
-			a[l] += a[l+h]
-		}
-	}
-	return canon(a[0])
+	b0, b1, b2, b3 := a[0]+a[8], a[1]+a[9], a[2]+a[10], a[3]+a[11]
+	b4, b5, b6, b7 := a[4]+a[12], a[5]+a[13], a[6]+a[14], a[7]+a[15]
+	b0, b1, b2, b3 = b0+b4, b1+b5, b2+b6, b3+b7
+	return canon((b0 + b2) + (b1 + b3))
 }
 
 // Sum adds the elements: 16 lanes, tree. An empty slice gives 0.
@@ -114,18 +112,25 @@ func extreme32(x []float32, start float32, largest bool) float32 {
 			kMinLanes(p32(a[:]), p32(x[i:]), n)
 		}
 	}
-	m := start
+	// As integers with the magnitude of negatives inverted, floats are in order, -0 below +0.
+	m, w := orderKey(a[0]), uint32(0)
 	for l := range lanes {
-		if a[lanes+l] != a[lanes+l] {
-			return nan[float32]()
-		}
+		w = max(w, math.Float32bits(a[lanes+l]))
 		if largest {
-			m = max(m, a[l])
+			m = max(m, orderKey(a[l]))
 		} else {
-			m = min(m, a[l])
+			m = min(m, orderKey(a[l]))
 		}
 	}
-	return m
+	if w > math.Float32bits(float32(math.Inf(1))) {
+		return nan[float32]()
+	}
+	return math.Float32frombits(uint32(m ^ m>>31&math.MaxInt32))
+}
+
+func orderKey(x float32) int32 {
+	i := int32(math.Float32bits(x))
+	return i ^ i>>31&math.MaxInt32
 }
 
 // AbsMax is the largest magnitude, NaN if any element is NaN, 0 for an empty slice.
