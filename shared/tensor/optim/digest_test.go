@@ -34,7 +34,8 @@ func (c *classifier) loss(t *autograd.Tape, x *tensor.Tensor, step int) *autogra
 	h = autograd.AvgPool2(c.Attn.Forward(t, h))
 	h = c.Down.ForwardThen(t, h, nn.Then{Act: tensor.ActGELU})
 	n := h.Dim(0)
-	e := autograd.Add(c.Label.Forward(t, []int32{1, 0}), c.time.Forward(t, x.DType(), []float32{3, float32(100 * step)}))
+	when := c.time.Forward(t, x.DType(), []float32{3, float32(100 * step)})
+	e := autograd.Add(c.Label.Forward(t, []int32{1, 0}), when)
 	h = autograd.Mul(c.Last.Forward(t, autograd.Mean(h, 1, 2)), autograd.Tanh(e)) // [N, C]
 	logits := c.Head.Forward(t, h)
 	return autograd.Add(nn.CrossEntropy(logits, []int32{2, 0}), nn.MSE(h, t.Zeros(x.DType(), n, h.Dim(1))))
