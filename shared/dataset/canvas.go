@@ -1,9 +1,6 @@
 package dataset
 
-import (
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // sub is the number of sample rows and columns in a pixel.
 const sub = 8
@@ -43,6 +40,35 @@ func (m *warp) at(p point) point {
 	return point{(m.a*x+m.b*y)>>16 + m.shiftX, (m.c*x+m.d*y)>>16 + m.shiftY}
 }
 
+// bounds is the smallest box around the mapped outline.
+func (m *warp) bounds(o outline) (lo, hi point) {
+	lo = m.at(o[0][0])
+	hi = lo
+	for _, contour := range o {
+		for _, p := range contour {
+			q := m.at(p)
+			lo = point{min(lo.x, q.x), min(lo.y, q.y)}
+			hi = point{max(hi.x, q.x), max(hi.y, q.y)}
+		}
+	}
+	return lo, hi
+}
+
+// keepInside shrinks and moves the map just so far that the outline keeps a margin of one pixel and a quarter, of
+// which thickening may take a quarter, to every side of the canvas.
+func (m *warp) keepInside(o outline, size int) {
+	margin := int64(sub+sub/4) * unit
+	side := int64(size)*sub*unit - 2*margin
+	lo, hi := m.bounds(o)
+	if box := max(hi.x-lo.x, hi.y-lo.y); box > side {
+		shrink := func(v int64) int64 { return v * (side >> 8) / (box >> 8) }
+		m.a, m.b, m.c, m.d = shrink(m.a), shrink(m.b), shrink(m.c), shrink(m.d)
+		lo, hi = m.bounds(o)
+	}
+	m.shiftX += max(0, margin-lo.x) - max(0, hi.x-margin-side)
+	m.shiftY += max(0, margin-lo.y) - max(0, hi.y-margin-side)
+}
+
 // sinCos is the sine and cosine of x, |x| below a half, as fractions of 1<<16: Taylor's series to the fifth and
 // fourth power, which are off by less than one part in 2^16.
 func sinCos(x int64) (sin, cos int64) {
@@ -53,6 +79,7 @@ func sinCos(x int64) (sin, cos int64) {
 }
 
 // canvas draws one glyph: crossings of edges with sample rows, then filled spans as bits, then samples per pixel.
+// Each row's crossings are in the order of x.
 type canvas struct {
 	size  int
 	words int // 64-bit words in a row of samples
@@ -97,14 +124,24 @@ func (c *canvas) edge(from, to point) {
 	for r := first; r <= last; r++ {
 		y := r*unit + unit/2
 		x := from.x + (to.x-from.x)*(y-from.y)/(to.y-from.y)
-		c.cross[r] = append(c.cross[r], crossing{x, dir})
+		c.cross[r] = insert(c.cross[r], crossing{x, dir})
 	}
+}
+
+// insert keeps a row's crossings in order; there are only a few.
+func insert(row []crossing, n crossing) []crossing {
+	row = append(row, n)
+	i := len(row) - 1
+	for ; i > 0 && row[i-1].x > n.x; i-- {
+		row[i] = row[i-1]
+	}
+	row[i] = n
+	return row
 }
 
 // fill sets the samples whose middles have a winding number other than zero.
 func (c *canvas) fill() {
 	for r, row := range c.cross {
-		slices.SortFunc(row, func(a, b crossing) int { return int(a.x - b.x) })
 		line := c.bits[r*c.words : (r+1)*c.words]
 		winding := 0
 		for i := 0; i+1 < len(row); i++ {

@@ -218,6 +218,7 @@ func (g *Glyphs) draw(c *canvas, i int) {
 	shape := g.fonts[d.below(len(g.fonts))][g.Label(i)]
 	m := randomMap(d, g.spec.Size)
 	c.clear()
+	m.keepInside(shape, g.spec.Size)
 	for _, contour := range shape {
 		from := m.at(contour[len(contour)-1])
 		for _, p := range contour {

@@ -118,7 +118,14 @@ func pack(img image.RGBA64Image, f Format) []byte {
 	b := img.Bounds()
 	out := make([]byte, 0, b.Dx()*b.Dy()*f.Channels)
 	br, bg, bb, _ := f.Background.RGBA()
-	over := func(v uint16, back, a uint32) uint32 { return uint32(v) + back*(0xffff-a)/0xffff }
+	// over puts a premultiplied value on the background, to the nearest 8-bit value, as 16 bits. Opaque values keep
+	// the upper byte that Go's decoders mean.
+	over := func(v uint16, back, a uint32) uint32 {
+		if a == 0xffff {
+			return uint32(v)
+		}
+		return ((uint32(v)+back*(0xffff-a)/0xffff)*255 + 0x7fff) / 0xffff * 257
+	}
 	for y := b.Min.Y; y < b.Max.Y; y++ {
 		for x := b.Min.X; x < b.Max.X; x++ {
 			if f.Channels == 4 {
