@@ -203,13 +203,7 @@ func (e elementwise) emit(m *machine) {
 	}
 	var s []value
 	for _, name := range e.scalars {
-		r := m.reg()
-		b, err := Param(name).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		VBROADCASTSS(b.Addr, r)
-		s = append(s, r)
+		s = append(s, m.param(name))
 	}
 	n := Load(Param("n"), GP64()).(reg.GPVirtual)
 	i := GP64()

@@ -43,6 +43,9 @@ func main() {
 		for _, k := range columnKernels() {
 			l, names = append(l, k), append(names, k.name)
 		}
+		for _, k := range rowKernels() {
+			l, names = append(l, k), append(names, k.name)
+		}
 		for i, k := range l {
 			k.emit(m)
 			if m.wide() {
@@ -74,7 +77,13 @@ type dispatch struct{ native, other strings.Builder }
 
 func (d *dispatch) add(name, signature, args string) {
 	f := "k" + strings.ToUpper(name[:1]) + name[1:]
-	fmt.Fprintf(&d.native, "\nfunc %s%s {\n\tif wide() {\n\t\t%s512(%s)\n\t} else {\n\t\t%s256(%s)\n\t}\n}\n",
-		f, signature, name, args, name, args)
+	ret, tail := "", ""
+	if strings.Count(signature, "(") > 1 { // it has results
+		ret = "return "
+	} else {
+		tail = "\n\t\treturn"
+	}
+	fmt.Fprintf(&d.native, "\nfunc %s%s {\n\tif wide() {\n\t\t%s%s512(%s)%s\n\t}\n\t%s%s256(%s)\n}\n",
+		f, signature, ret, name, args, tail, ret, name, args)
 	fmt.Fprintf(&d.other, "\nfunc %s%s { panic(noKernel) }\n", f, signature)
 }

@@ -10,10 +10,12 @@ import (
 )
 
 // reduction is a kernel with 16 accumulating lanes per set. The lanes are read from and written back to
-// acc (16 floats per set), so that a long reduction can be cut at multiples of 16.
+// acc (16 floats per set), so that a long reduction can be cut at multiples of 16. An additive reduction also
+// returns its lanes combined by the tree, and takes a nil acc for lanes that start at 0 and are not kept.
 type reduction struct {
 	name    string
 	sets    int
+	add     bool
 	outs    []string // at most one, written lane by lane
 	ins     []string
 	scalars []string
@@ -26,8 +28,14 @@ func (e reduction) signature() string {
 	if len(e.scalars) > 0 {
 		s += strings.Join(e.scalars, ", ") + " float32, "
 	}
+	if e.add {
+		return "(" + s + "n int) " + addResults[e.sets]
+	}
 	return "(" + s + "n int)"
 }
+
+// addResults are the results of additive reductions by the number of sets.
+var addResults = []string{"", "(r0 float32)", "(r0, r1 float32)"}
 
 func (e reduction) args() string {
 	l := append([]string{"acc"}, e.outs...)
@@ -37,17 +45,17 @@ func (e reduction) args() string {
 
 func reductionKernels() []reduction {
 	return []reduction{
-		{name: "sumLanes", sets: 1, ins: []string{"x"},
+		{name: "sumLanes", sets: 1, add: true, ins: []string{"x"},
 			body: func(m *machine, acc, in, _ []value) value { VADDPS(in[0], acc[0], acc[0]); return nil }},
-		{name: "sumSquaresLanes", sets: 1, ins: []string{"x"},
+		{name: "sumSquaresLanes", sets: 1, add: true, ins: []string{"x"},
 			body: func(m *machine, acc, in, _ []value) value { m.madd231(acc[0], in[0], in[0]); return nil }},
-		{name: "sumSquareDevsLanes", sets: 1, ins: []string{"x"}, scalars: []string{"mean"},
+		{name: "sumSquareDevsLanes", sets: 1, add: true, ins: []string{"x"}, scalars: []string{"mean"},
 			body: func(m *machine, acc, in, s []value) value {
 				d := m.inTail(m.sub(in[0], s[0]))
 				m.madd231(acc[0], d, d)
 				return nil
 			}},
-		{name: "dotLanes", sets: 1, ins: []string{"x", "y"},
+		{name: "dotLanes", sets: 1, add: true, ins: []string{"x", "y"},
 			body: func(m *machine, acc, in, _ []value) value { m.madd231(acc[0], in[0], in[1]); return nil }},
 		// The second set of max and min holds the largest magnitude as an integer: above +Inf it shows NaN.
 		{name: "maxLanes", sets: 2, ins: []string{"x"},
@@ -70,13 +78,13 @@ func reductionKernels() []reduction {
 			}},
 		{name: "absMaxLanes", sets: 1, ins: []string{"x"},
 			body: func(m *machine, acc, in, _ []value) value { VPMAXUD(m.abs(in[0]), acc[0], acc[0]); return nil }},
-		{name: "subExpSumLanes", sets: 1, outs: []string{"dst"}, ins: []string{"x"}, scalars: []string{"a"},
+		{name: "subExpSumLanes", sets: 1, add: true, outs: []string{"dst"}, ins: []string{"x"}, scalars: []string{"a"},
 			body: func(m *machine, acc, in, s []value) value {
 				e := m.exp(m.sub(in[0], s[0]))
 				VADDPS(m.inTail(e), acc[0], acc[0])
 				return e
 			}},
-		{name: "normGradLanes", sets: 2, ins: []string{"x", "dy", "gamma"}, scalars: []string{"mean", "rstd"},
+		{name: "normGradLanes", sets: 2, add: true, ins: []string{"x", "dy", "gamma"}, scalars: []string{"mean", "rstd"},
 			body: func(m *machine, acc, in, s []value) value {
 				h := m.mul(m.sub(in[0], s[0]), s[1])
 				g := m.mul(in[1], in[2]) // +-0 in missing lanes
@@ -100,25 +108,33 @@ func (e reduction) emit(m *machine) {
 	}
 	var s []value
 	for _, name := range e.scalars {
-		r := m.reg()
-		b, err := Param(name).Resolve()
-		if err != nil {
-			panic(err)
-		}
-		VBROADCASTSS(b.Addr, r)
-		s = append(s, r)
+		s = append(s, m.param(name))
 	}
 	m.tail = false
 	acc := make([][]value, halves)
-	for h := range halves {
-		for k := range e.sets {
-			acc[h] = append(acc[h], m.loadMem(Mem{Base: accPtr, Disp: 64*k + 32*h}))
+	if e.add {
+		for h := range halves {
+			for range e.sets {
+				acc[h] = append(acc[h], m.zero())
+			}
+		}
+		TESTQ(accPtr, accPtr)
+		JZ(LabelRef("start"))
+		for h := range halves {
+			for k := range e.sets {
+				VMOVUPS(Mem{Base: accPtr, Disp: 64*k + 32*h}, acc[h][k])
+			}
+		}
+		Label("start")
+	} else {
+		for h := range halves {
+			for k := range e.sets {
+				acc[h] = append(acc[h], m.loadMem(Mem{Base: accPtr, Disp: 64*k + 32*h}))
+			}
 		}
 	}
 	n := Load(Param("n"), GP64()).(reg.GPVirtual)
-	i := GP64()
-	XORQ(i, i)
-	step := func(h int) {
+	m.span("", n, func(i reg.Register, h int) {
 		disp := 4 * m.lanes * h
 		var in []value
 		for _, name := range e.ins {
@@ -127,42 +143,88 @@ func (e reduction) emit(m *machine) {
 		if y := e.body(m, acc[h], in, s); y != nil {
 			m.storeMem(y, Mem{Base: ptr[e.outs[0]], Index: i, Scale: 4, Disp: disp})
 		}
+	})
+	if e.add {
+		TESTQ(accPtr, accPtr)
+		JZ(LabelRef("fold"))
 	}
-	SUBQ(Imm(16), n)
-	JLT(LabelRef("rest"))
-	Label("loop")
-	for h := range halves {
-		step(h)
-	}
-	ADDQ(Imm(16), i)
-	CMPQ(i, n)
-	JLE(LabelRef("loop"))
-	Label("rest")
-	ADDQ(Imm(16), n)
-	SUBQ(i, n)
-	JZ(LabelRef("done"))
-	if halves == 2 {
-		CMPQ(n, Imm(8))
-		JLT(LabelRef("short"))
-		step(0)
-		SUBQ(Imm(8), n)
-		JZ(LabelRef("done"))
-		m.setTail(n)
-		step(1)
-		JMP(LabelRef("done"))
-		Label("short")
-	}
-	m.setTail(n)
-	step(0)
-	m.tail = false
-	Label("done")
 	for h := range halves {
 		for k := range e.sets {
 			m.storeMem(acc[h][k], Mem{Base: accPtr, Disp: 64*k + 32*h})
 		}
 	}
+	if e.add {
+		Label("fold")
+		for k := range e.sets {
+			var l []value
+			for h := range halves {
+				l = append(l, acc[h][k])
+			}
+			Store(m.fold(VADDPS, l), ReturnIndex(k))
+		}
+	}
 	VZEROUPPER()
 	RET()
+}
+
+// span emits step for n elements from index 0: rounds of 16 in one wide or two narrow vectors (h = 0, 1), then
+// the rest masked. n is kept.
+func (m *machine) span(label string, n reg.Register, step func(i reg.Register, h int)) {
+	i, left := GP64(), GP64()
+	XORQ(i, i)
+	MOVQ(n, left)
+	SUBQ(Imm(16), left)
+	JLT(LabelRef(label + "rest"))
+	Label(label + "loop")
+	for h := range 16 / m.lanes {
+		step(i, h)
+	}
+	ADDQ(Imm(16), i)
+	CMPQ(i, left)
+	JLE(LabelRef(label + "loop"))
+	Label(label + "rest")
+	ADDQ(Imm(16), left)
+	SUBQ(i, left)
+	JZ(LabelRef(label + "done"))
+	if !m.wide() {
+		CMPQ(left, Imm(8))
+		JLT(LabelRef(label + "short"))
+		step(i, 0)
+		SUBQ(Imm(8), left)
+		JZ(LabelRef(label + "done"))
+		m.setTail(left)
+		step(i, 1)
+		m.tail = false
+		JMP(LabelRef(label + "done"))
+		Label(label + "short")
+	}
+	m.setTail(left)
+	step(i, 0)
+	m.tail = false
+	Label(label + "done")
+}
+
+// fold combines 16 lanes by the tree 8, 4, 2, 1 and returns the result in lane 0 of an XMM register. The
+// registers are destroyed.
+func (m *machine) fold(f func(...Op), acc []value) reg.VecVirtual {
+	y := YMM()
+	if m.wide() {
+		z := acc[0].(reg.VecVirtual)
+		VEXTRACTF64X4(Imm(1), z, y)
+		f(y, z.AsY(), y)
+	} else {
+		f(acc[1], acc[0], y)
+	}
+	x, t := y.AsX(), XMM()
+	VEXTRACTF128(Imm(1), y, t)
+	f(t, x, t)
+	u := XMM()
+	VPERMILPS(Imm(0x0E), t, u) // lanes 2, 3
+	f(u, t, u)
+	w := XMM()
+	VMOVSHDUP(u, w) // lane 1
+	f(w, u, w)
+	return w
 }
 
 // columns is a kernel that reduces over rows, vectorised over columns.

@@ -11,527 +11,543 @@ func wide() bool { return cpu.Active() == cpu.AVX512 }
 func kNeg(dst, x *float32, n int) {
 	if wide() {
 		neg512(dst, x, n)
-	} else {
-		neg256(dst, x, n)
+		return
 	}
+	neg256(dst, x, n)
 }
 
 func kAbs(dst, x *float32, n int) {
 	if wide() {
 		abs512(dst, x, n)
-	} else {
-		abs256(dst, x, n)
+		return
 	}
+	abs256(dst, x, n)
 }
 
 func kSquare(dst, x *float32, n int) {
 	if wide() {
 		square512(dst, x, n)
-	} else {
-		square256(dst, x, n)
+		return
 	}
+	square256(dst, x, n)
 }
 
 func kRecip(dst, x *float32, n int) {
 	if wide() {
 		recip512(dst, x, n)
-	} else {
-		recip256(dst, x, n)
+		return
 	}
+	recip256(dst, x, n)
 }
 
 func kSqrt(dst, x *float32, n int) {
 	if wide() {
 		sqrt512(dst, x, n)
-	} else {
-		sqrt256(dst, x, n)
+		return
 	}
+	sqrt256(dst, x, n)
 }
 
 func kRsqrt(dst, x *float32, n int) {
 	if wide() {
 		rsqrt512(dst, x, n)
-	} else {
-		rsqrt256(dst, x, n)
+		return
 	}
+	rsqrt256(dst, x, n)
 }
 
 func kRelu(dst, x *float32, n int) {
 	if wide() {
 		relu512(dst, x, n)
-	} else {
-		relu256(dst, x, n)
+		return
 	}
+	relu256(dst, x, n)
 }
 
 func kExp(dst, x *float32, n int) {
 	if wide() {
 		exp512(dst, x, n)
-	} else {
-		exp256(dst, x, n)
+		return
 	}
+	exp256(dst, x, n)
 }
 
 func kLog(dst, x *float32, n int) {
 	if wide() {
 		log512(dst, x, n)
-	} else {
-		log256(dst, x, n)
+		return
 	}
+	log256(dst, x, n)
 }
 
 func kTanh(dst, x *float32, n int) {
 	if wide() {
 		tanh512(dst, x, n)
-	} else {
-		tanh256(dst, x, n)
+		return
 	}
+	tanh256(dst, x, n)
 }
 
 func kSigmoid(dst, x *float32, n int) {
 	if wide() {
 		sigmoid512(dst, x, n)
-	} else {
-		sigmoid256(dst, x, n)
+		return
 	}
+	sigmoid256(dst, x, n)
 }
 
 func kSilu(dst, x *float32, n int) {
 	if wide() {
 		silu512(dst, x, n)
-	} else {
-		silu256(dst, x, n)
+		return
 	}
+	silu256(dst, x, n)
 }
 
 func kSoftplus(dst, x *float32, n int) {
 	if wide() {
 		softplus512(dst, x, n)
-	} else {
-		softplus256(dst, x, n)
+		return
 	}
+	softplus256(dst, x, n)
 }
 
 func kErf(dst, x *float32, n int) {
 	if wide() {
 		erf512(dst, x, n)
-	} else {
-		erf256(dst, x, n)
+		return
 	}
+	erf256(dst, x, n)
 }
 
 func kGelu(dst, x *float32, n int) {
 	if wide() {
 		gelu512(dst, x, n)
-	} else {
-		gelu256(dst, x, n)
+		return
 	}
+	gelu256(dst, x, n)
 }
 
 func kGeluTanh(dst, x *float32, n int) {
 	if wide() {
 		geluTanh512(dst, x, n)
-	} else {
-		geluTanh256(dst, x, n)
+		return
 	}
+	geluTanh256(dst, x, n)
 }
 
 func kSin(dst, x *float32, n int) {
 	if wide() {
 		sin512(dst, x, n)
-	} else {
-		sin256(dst, x, n)
+		return
 	}
+	sin256(dst, x, n)
 }
 
 func kCos(dst, x *float32, n int) {
 	if wide() {
 		cos512(dst, x, n)
-	} else {
-		cos256(dst, x, n)
+		return
 	}
+	cos256(dst, x, n)
 }
 
 func kSiluGrad(dst, x, dy *float32, n int) {
 	if wide() {
 		siluGrad512(dst, x, dy, n)
-	} else {
-		siluGrad256(dst, x, dy, n)
+		return
 	}
+	siluGrad256(dst, x, dy, n)
 }
 
 func kGeluGrad(dst, x, dy *float32, n int) {
 	if wide() {
 		geluGrad512(dst, x, dy, n)
-	} else {
-		geluGrad256(dst, x, dy, n)
+		return
 	}
+	geluGrad256(dst, x, dy, n)
 }
 
 func kWhere(dst, cond, a, b *float32, n int) {
 	if wide() {
 		where512(dst, cond, a, b, n)
-	} else {
-		where256(dst, cond, a, b, n)
+		return
 	}
+	where256(dst, cond, a, b, n)
 }
 
 func kClamp(dst, x *float32, lo, hi float32, n int) {
 	if wide() {
 		clamp512(dst, x, lo, hi, n)
-	} else {
-		clamp256(dst, x, lo, hi, n)
+		return
 	}
+	clamp256(dst, x, lo, hi, n)
 }
 
 func kAxpy(dst, x *float32, a float32, n int) {
 	if wide() {
 		axpy512(dst, x, a, n)
-	} else {
-		axpy256(dst, x, a, n)
+		return
 	}
+	axpy256(dst, x, a, n)
 }
 
 func kLerp(dst, x *float32, t float32, n int) {
 	if wide() {
 		lerp512(dst, x, t, n)
-	} else {
-		lerp256(dst, x, t, n)
+		return
 	}
+	lerp256(dst, x, t, n)
 }
 
 func kScaleAdd(dst, x, y *float32, a, b float32, n int) {
 	if wide() {
 		scaleAdd512(dst, x, y, a, b, n)
-	} else {
-		scaleAdd256(dst, x, y, a, b, n)
+		return
 	}
+	scaleAdd256(dst, x, y, a, b, n)
 }
 
 func kMulAdd(dst, a, b, c *float32, n int) {
 	if wide() {
 		mulAdd512(dst, a, b, c, n)
-	} else {
-		mulAdd256(dst, a, b, c, n)
+		return
 	}
+	mulAdd256(dst, a, b, c, n)
 }
 
 func kMulAddSiLU(dst, a, b, c *float32, n int) {
 	if wide() {
 		mulAddSiLU512(dst, a, b, c, n)
-	} else {
-		mulAddSiLU256(dst, a, b, c, n)
+		return
 	}
+	mulAddSiLU256(dst, a, b, c, n)
 }
 
 func kMulDiff(dst, y, dy *float32, d float32, n int) {
 	if wide() {
 		mulDiff512(dst, y, dy, d, n)
-	} else {
-		mulDiff256(dst, y, dy, d, n)
+		return
 	}
+	mulDiff256(dst, y, dy, d, n)
 }
 
 func kSubSub(dst, x *float32, a, b float32, n int) {
 	if wide() {
 		subSub512(dst, x, a, b, n)
-	} else {
-		subSub256(dst, x, a, b, n)
+		return
 	}
+	subSub256(dst, x, a, b, n)
 }
 
 func kLogSoftmaxGrad(dst, y, dy *float32, s float32, n int) {
 	if wide() {
 		logSoftmaxGrad512(dst, y, dy, s, n)
-	} else {
-		logSoftmaxGrad256(dst, y, dy, s, n)
+		return
 	}
+	logSoftmaxGrad256(dst, y, dy, s, n)
 }
 
 func kNormApply(dst, x, gamma, beta *float32, mean, rstd float32, n int) {
 	if wide() {
 		normApply512(dst, x, gamma, beta, mean, rstd, n)
-	} else {
-		normApply256(dst, x, gamma, beta, mean, rstd, n)
+		return
 	}
+	normApply256(dst, x, gamma, beta, mean, rstd, n)
 }
 
 func kNormGradApply(dst, x, dy, gamma *float32, mean, rstd, m1, m2 float32, n int) {
 	if wide() {
 		normGradApply512(dst, x, dy, gamma, mean, rstd, m1, m2, n)
-	} else {
-		normGradApply256(dst, x, dy, gamma, mean, rstd, m1, m2, n)
+		return
 	}
+	normGradApply256(dst, x, dy, gamma, mean, rstd, m1, m2, n)
 }
 
 func kNormParamGrad(dgamma, dbeta, x, dy *float32, mean, rstd float32, n int) {
 	if wide() {
 		normParamGrad512(dgamma, dbeta, x, dy, mean, rstd, n)
-	} else {
-		normParamGrad256(dgamma, dbeta, x, dy, mean, rstd, n)
+		return
 	}
+	normParamGrad256(dgamma, dbeta, x, dy, mean, rstd, n)
 }
 
 func kAffineGrad(dst, dy, x, a, mean, b, d *float32, n int) {
 	if wide() {
 		affineGrad512(dst, dy, x, a, mean, b, d, n)
-	} else {
-		affineGrad256(dst, dy, x, a, mean, b, d, n)
+		return
 	}
+	affineGrad256(dst, dy, x, a, mean, b, d, n)
 }
 
 func kAdamW(param, m, v, grad *float32, gs, w1, b2, w2, r2, eps, decay, step float32, n int) {
 	if wide() {
 		adamW512(param, m, v, grad, gs, w1, b2, w2, r2, eps, decay, step, n)
-	} else {
-		adamW256(param, m, v, grad, gs, w1, b2, w2, r2, eps, decay, step, n)
+		return
 	}
+	adamW256(param, m, v, grad, gs, w1, b2, w2, r2, eps, decay, step, n)
 }
 
 func kSgd(param, vel, grad *float32, lr, mu, wd, gs float32, n int) {
 	if wide() {
 		sgd512(param, vel, grad, lr, mu, wd, gs, n)
-	} else {
-		sgd256(param, vel, grad, lr, mu, wd, gs, n)
+		return
 	}
+	sgd256(param, vel, grad, lr, mu, wd, gs, n)
 }
 
 func kAdd(dst, a, b *float32, n int) {
 	if wide() {
 		add512(dst, a, b, n)
-	} else {
-		add256(dst, a, b, n)
+		return
 	}
+	add256(dst, a, b, n)
 }
 
 func kAddRight(dst, a *float32, s float32, n int) {
 	if wide() {
 		addRight512(dst, a, s, n)
-	} else {
-		addRight256(dst, a, s, n)
+		return
 	}
+	addRight256(dst, a, s, n)
 }
 
 func kSub(dst, a, b *float32, n int) {
 	if wide() {
 		sub512(dst, a, b, n)
-	} else {
-		sub256(dst, a, b, n)
+		return
 	}
+	sub256(dst, a, b, n)
 }
 
 func kSubRight(dst, a *float32, s float32, n int) {
 	if wide() {
 		subRight512(dst, a, s, n)
-	} else {
-		subRight256(dst, a, s, n)
+		return
 	}
+	subRight256(dst, a, s, n)
 }
 
 func kSubLeft(dst, a *float32, s float32, n int) {
 	if wide() {
 		subLeft512(dst, a, s, n)
-	} else {
-		subLeft256(dst, a, s, n)
+		return
 	}
+	subLeft256(dst, a, s, n)
 }
 
 func kMul(dst, a, b *float32, n int) {
 	if wide() {
 		mul512(dst, a, b, n)
-	} else {
-		mul256(dst, a, b, n)
+		return
 	}
+	mul256(dst, a, b, n)
 }
 
 func kMulRight(dst, a *float32, s float32, n int) {
 	if wide() {
 		mulRight512(dst, a, s, n)
-	} else {
-		mulRight256(dst, a, s, n)
+		return
 	}
+	mulRight256(dst, a, s, n)
 }
 
 func kDiv(dst, a, b *float32, n int) {
 	if wide() {
 		div512(dst, a, b, n)
-	} else {
-		div256(dst, a, b, n)
+		return
 	}
+	div256(dst, a, b, n)
 }
 
 func kDivRight(dst, a *float32, s float32, n int) {
 	if wide() {
 		divRight512(dst, a, s, n)
-	} else {
-		divRight256(dst, a, s, n)
+		return
 	}
+	divRight256(dst, a, s, n)
 }
 
 func kDivLeft(dst, a *float32, s float32, n int) {
 	if wide() {
 		divLeft512(dst, a, s, n)
-	} else {
-		divLeft256(dst, a, s, n)
+		return
 	}
+	divLeft256(dst, a, s, n)
 }
 
 func kMaximum(dst, a, b *float32, n int) {
 	if wide() {
 		maximum512(dst, a, b, n)
-	} else {
-		maximum256(dst, a, b, n)
+		return
 	}
+	maximum256(dst, a, b, n)
 }
 
 func kMaximumRight(dst, a *float32, s float32, n int) {
 	if wide() {
 		maximumRight512(dst, a, s, n)
-	} else {
-		maximumRight256(dst, a, s, n)
+		return
 	}
+	maximumRight256(dst, a, s, n)
 }
 
 func kMinimum(dst, a, b *float32, n int) {
 	if wide() {
 		minimum512(dst, a, b, n)
-	} else {
-		minimum256(dst, a, b, n)
+		return
 	}
+	minimum256(dst, a, b, n)
 }
 
 func kMinimumRight(dst, a *float32, s float32, n int) {
 	if wide() {
 		minimumRight512(dst, a, s, n)
-	} else {
-		minimumRight256(dst, a, s, n)
+		return
 	}
+	minimumRight256(dst, a, s, n)
 }
 
 func kGreater(dst, a, b *float32, n int) {
 	if wide() {
 		greater512(dst, a, b, n)
-	} else {
-		greater256(dst, a, b, n)
+		return
 	}
+	greater256(dst, a, b, n)
 }
 
 func kGreaterRight(dst, a *float32, s float32, n int) {
 	if wide() {
 		greaterRight512(dst, a, s, n)
-	} else {
-		greaterRight256(dst, a, s, n)
+		return
 	}
+	greaterRight256(dst, a, s, n)
 }
 
 func kGreaterLeft(dst, a *float32, s float32, n int) {
 	if wide() {
 		greaterLeft512(dst, a, s, n)
-	} else {
-		greaterLeft256(dst, a, s, n)
+		return
 	}
+	greaterLeft256(dst, a, s, n)
 }
 
-func kSumLanes(acc, x *float32, n int) {
+func kSumLanes(acc, x *float32, n int) (r0 float32) {
 	if wide() {
-		sumLanes512(acc, x, n)
-	} else {
-		sumLanes256(acc, x, n)
+		return sumLanes512(acc, x, n)
 	}
+	return sumLanes256(acc, x, n)
 }
 
-func kSumSquaresLanes(acc, x *float32, n int) {
+func kSumSquaresLanes(acc, x *float32, n int) (r0 float32) {
 	if wide() {
-		sumSquaresLanes512(acc, x, n)
-	} else {
-		sumSquaresLanes256(acc, x, n)
+		return sumSquaresLanes512(acc, x, n)
 	}
+	return sumSquaresLanes256(acc, x, n)
 }
 
-func kSumSquareDevsLanes(acc, x *float32, mean float32, n int) {
+func kSumSquareDevsLanes(acc, x *float32, mean float32, n int) (r0 float32) {
 	if wide() {
-		sumSquareDevsLanes512(acc, x, mean, n)
-	} else {
-		sumSquareDevsLanes256(acc, x, mean, n)
+		return sumSquareDevsLanes512(acc, x, mean, n)
 	}
+	return sumSquareDevsLanes256(acc, x, mean, n)
 }
 
-func kDotLanes(acc, x, y *float32, n int) {
+func kDotLanes(acc, x, y *float32, n int) (r0 float32) {
 	if wide() {
-		dotLanes512(acc, x, y, n)
-	} else {
-		dotLanes256(acc, x, y, n)
+		return dotLanes512(acc, x, y, n)
 	}
+	return dotLanes256(acc, x, y, n)
 }
 
 func kMaxLanes(acc, x *float32, n int) {
 	if wide() {
 		maxLanes512(acc, x, n)
-	} else {
-		maxLanes256(acc, x, n)
+		return
 	}
+	maxLanes256(acc, x, n)
 }
 
 func kMinLanes(acc, x *float32, n int) {
 	if wide() {
 		minLanes512(acc, x, n)
-	} else {
-		minLanes256(acc, x, n)
+		return
 	}
+	minLanes256(acc, x, n)
 }
 
 func kAbsMaxLanes(acc, x *float32, n int) {
 	if wide() {
 		absMaxLanes512(acc, x, n)
-	} else {
-		absMaxLanes256(acc, x, n)
+		return
 	}
+	absMaxLanes256(acc, x, n)
 }
 
-func kSubExpSumLanes(acc, dst, x *float32, a float32, n int) {
+func kSubExpSumLanes(acc, dst, x *float32, a float32, n int) (r0 float32) {
 	if wide() {
-		subExpSumLanes512(acc, dst, x, a, n)
-	} else {
-		subExpSumLanes256(acc, dst, x, a, n)
+		return subExpSumLanes512(acc, dst, x, a, n)
 	}
+	return subExpSumLanes256(acc, dst, x, a, n)
 }
 
-func kNormGradLanes(acc, x, dy, gamma *float32, mean, rstd float32, n int) {
+func kNormGradLanes(acc, x, dy, gamma *float32, mean, rstd float32, n int) (r0, r1 float32) {
 	if wide() {
-		normGradLanes512(acc, x, dy, gamma, mean, rstd, n)
-	} else {
-		normGradLanes256(acc, x, dy, gamma, mean, rstd, n)
+		return normGradLanes512(acc, x, dy, gamma, mean, rstd, n)
 	}
+	return normGradLanes256(acc, x, dy, gamma, mean, rstd, n)
 }
 
 func kSumRows(dst, x *float32, rows, cols, ld int) {
 	if wide() {
 		sumRows512(dst, x, rows, cols, ld)
-	} else {
-		sumRows256(dst, x, rows, cols, ld)
+		return
 	}
+	sumRows256(dst, x, rows, cols, ld)
 }
 
 func kColSums(dst, x *float32, rows, cols, ld int) {
 	if wide() {
 		colSums512(dst, x, rows, cols, ld)
-	} else {
-		colSums256(dst, x, rows, cols, ld)
+		return
 	}
+	colSums256(dst, x, rows, cols, ld)
 }
 
 func kColSquareDevs(dst, x, mean *float32, rows, cols, ld int) {
 	if wide() {
 		colSquareDevs512(dst, x, mean, rows, cols, ld)
-	} else {
-		colSquareDevs256(dst, x, mean, rows, cols, ld)
+		return
 	}
+	colSquareDevs256(dst, x, mean, rows, cols, ld)
 }
 
 func kColGradSums(dsum, dxhat, dy, x, mean, rstd *float32, rows, cols, ld int) {
 	if wide() {
 		colGradSums512(dsum, dxhat, dy, x, mean, rstd, rows, cols, ld)
-	} else {
-		colGradSums256(dsum, dxhat, dy, x, mean, rstd, rows, cols, ld)
+		return
 	}
+	colGradSums256(dsum, dxhat, dy, x, mean, rstd, rows, cols, ld)
+}
+
+func kSoftmax(dst, x *float32, n int) (ok int) {
+	if wide() {
+		return softmax512(dst, x, n)
+	}
+	return softmax256(dst, x, n)
+}
+
+func kSoftmaxGrad(dst, y, dy *float32, n int) {
+	if wide() {
+		softmaxGrad512(dst, y, dy, n)
+		return
+	}
+	softmaxGrad256(dst, y, dy, n)
+}
+
+func kLayerNorm(dst, x, gamma, beta *float32, count, eps float32, n int) (mean, rstd float32) {
+	if wide() {
+		return layerNorm512(dst, x, gamma, beta, count, eps, n)
+	}
+	return layerNorm256(dst, x, gamma, beta, count, eps, n)
 }

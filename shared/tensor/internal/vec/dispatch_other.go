@@ -116,13 +116,13 @@ func kGreaterRight(dst, a *float32, s float32, n int) { panic(noKernel) }
 
 func kGreaterLeft(dst, a *float32, s float32, n int) { panic(noKernel) }
 
-func kSumLanes(acc, x *float32, n int) { panic(noKernel) }
+func kSumLanes(acc, x *float32, n int) (r0 float32) { panic(noKernel) }
 
-func kSumSquaresLanes(acc, x *float32, n int) { panic(noKernel) }
+func kSumSquaresLanes(acc, x *float32, n int) (r0 float32) { panic(noKernel) }
 
-func kSumSquareDevsLanes(acc, x *float32, mean float32, n int) { panic(noKernel) }
+func kSumSquareDevsLanes(acc, x *float32, mean float32, n int) (r0 float32) { panic(noKernel) }
 
-func kDotLanes(acc, x, y *float32, n int) { panic(noKernel) }
+func kDotLanes(acc, x, y *float32, n int) (r0 float32) { panic(noKernel) }
 
 func kMaxLanes(acc, x *float32, n int) { panic(noKernel) }
 
@@ -130,9 +130,11 @@ func kMinLanes(acc, x *float32, n int) { panic(noKernel) }
 
 func kAbsMaxLanes(acc, x *float32, n int) { panic(noKernel) }
 
-func kSubExpSumLanes(acc, dst, x *float32, a float32, n int) { panic(noKernel) }
+func kSubExpSumLanes(acc, dst, x *float32, a float32, n int) (r0 float32) { panic(noKernel) }
 
-func kNormGradLanes(acc, x, dy, gamma *float32, mean, rstd float32, n int) { panic(noKernel) }
+func kNormGradLanes(acc, x, dy, gamma *float32, mean, rstd float32, n int) (r0, r1 float32) {
+	panic(noKernel)
+}
 
 func kSumRows(dst, x *float32, rows, cols, ld int) { panic(noKernel) }
 
@@ -141,3 +143,11 @@ func kColSums(dst, x *float32, rows, cols, ld int) { panic(noKernel) }
 func kColSquareDevs(dst, x, mean *float32, rows, cols, ld int) { panic(noKernel) }
 
 func kColGradSums(dsum, dxhat, dy, x, mean, rstd *float32, rows, cols, ld int) { panic(noKernel) }
+
+func kSoftmax(dst, x *float32, n int) (ok int) { panic(noKernel) }
+
+func kSoftmaxGrad(dst, y, dy *float32, n int) { panic(noKernel) }
+
+func kLayerNorm(dst, x, gamma, beta *float32, count, eps float32, n int) (mean, rstd float32) {
+	panic(noKernel)
+}

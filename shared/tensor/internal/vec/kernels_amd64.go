@@ -272,22 +272,22 @@ func greaterLeft512(dst *float32, a *float32, s float32, n int)
 // sumLanes512 is the reduction sumLanes over n elements.
 //
 //go:noescape
-func sumLanes512(acc *float32, x *float32, n int)
+func sumLanes512(acc *float32, x *float32, n int) (r0 float32)
 
 // sumSquaresLanes512 is the reduction sumSquaresLanes over n elements.
 //
 //go:noescape
-func sumSquaresLanes512(acc *float32, x *float32, n int)
+func sumSquaresLanes512(acc *float32, x *float32, n int) (r0 float32)
 
 // sumSquareDevsLanes512 is the reduction sumSquareDevsLanes over n elements.
 //
 //go:noescape
-func sumSquareDevsLanes512(acc *float32, x *float32, mean float32, n int)
+func sumSquareDevsLanes512(acc *float32, x *float32, mean float32, n int) (r0 float32)
 
 // dotLanes512 is the reduction dotLanes over n elements.
 //
 //go:noescape
-func dotLanes512(acc *float32, x *float32, y *float32, n int)
+func dotLanes512(acc *float32, x *float32, y *float32, n int) (r0 float32)
 
 // maxLanes512 is the reduction maxLanes over n elements.
 //
@@ -307,12 +307,12 @@ func absMaxLanes512(acc *float32, x *float32, n int)
 // subExpSumLanes512 is the reduction subExpSumLanes over n elements.
 //
 //go:noescape
-func subExpSumLanes512(acc *float32, dst *float32, x *float32, a float32, n int)
+func subExpSumLanes512(acc *float32, dst *float32, x *float32, a float32, n int) (r0 float32)
 
 // normGradLanes512 is the reduction normGradLanes over n elements.
 //
 //go:noescape
-func normGradLanes512(acc *float32, x *float32, dy *float32, gamma *float32, mean float32, rstd float32, n int)
+func normGradLanes512(acc *float32, x *float32, dy *float32, gamma *float32, mean float32, rstd float32, n int) (r0 float32, r1 float32)
 
 // sumRows512 is the column reduction sumRows.
 //
@@ -333,6 +333,21 @@ func colSquareDevs512(dst *float32, x *float32, mean *float32, rows int, cols in
 //
 //go:noescape
 func colGradSums512(dsum *float32, dxhat *float32, dy *float32, x *float32, mean *float32, rstd *float32, rows int, cols int, ld int)
+
+// softmax512 is the row kernel softmax for n elements.
+//
+//go:noescape
+func softmax512(dst *float32, x *float32, n int) (ok int)
+
+// softmaxGrad512 is the row kernel softmaxGrad for n elements.
+//
+//go:noescape
+func softmaxGrad512(dst *float32, y *float32, dy *float32, n int)
+
+// layerNorm512 is the row kernel layerNorm for n elements.
+//
+//go:noescape
+func layerNorm512(dst *float32, x *float32, gamma *float32, beta *float32, count float32, eps float32, n int) (mean float32, rstd float32)
 
 // neg256 is the kernel neg for n elements.
 //
@@ -602,22 +617,22 @@ func greaterLeft256(dst *float32, a *float32, s float32, n int)
 // sumLanes256 is the reduction sumLanes over n elements.
 //
 //go:noescape
-func sumLanes256(acc *float32, x *float32, n int)
+func sumLanes256(acc *float32, x *float32, n int) (r0 float32)
 
 // sumSquaresLanes256 is the reduction sumSquaresLanes over n elements.
 //
 //go:noescape
-func sumSquaresLanes256(acc *float32, x *float32, n int)
+func sumSquaresLanes256(acc *float32, x *float32, n int) (r0 float32)
 
 // sumSquareDevsLanes256 is the reduction sumSquareDevsLanes over n elements.
 //
 //go:noescape
-func sumSquareDevsLanes256(acc *float32, x *float32, mean float32, n int)
+func sumSquareDevsLanes256(acc *float32, x *float32, mean float32, n int) (r0 float32)
 
 // dotLanes256 is the reduction dotLanes over n elements.
 //
 //go:noescape
-func dotLanes256(acc *float32, x *float32, y *float32, n int)
+func dotLanes256(acc *float32, x *float32, y *float32, n int) (r0 float32)
 
 // maxLanes256 is the reduction maxLanes over n elements.
 //
@@ -637,12 +652,12 @@ func absMaxLanes256(acc *float32, x *float32, n int)
 // subExpSumLanes256 is the reduction subExpSumLanes over n elements.
 //
 //go:noescape
-func subExpSumLanes256(acc *float32, dst *float32, x *float32, a float32, n int)
+func subExpSumLanes256(acc *float32, dst *float32, x *float32, a float32, n int) (r0 float32)
 
 // normGradLanes256 is the reduction normGradLanes over n elements.
 //
 //go:noescape
-func normGradLanes256(acc *float32, x *float32, dy *float32, gamma *float32, mean float32, rstd float32, n int)
+func normGradLanes256(acc *float32, x *float32, dy *float32, gamma *float32, mean float32, rstd float32, n int) (r0 float32, r1 float32)
 
 // sumRows256 is the column reduction sumRows.
 //
@@ -663,3 +678,18 @@ func colSquareDevs256(dst *float32, x *float32, mean *float32, rows int, cols in
 //
 //go:noescape
 func colGradSums256(dsum *float32, dxhat *float32, dy *float32, x *float32, mean *float32, rstd *float32, rows int, cols int, ld int)
+
+// softmax256 is the row kernel softmax for n elements.
+//
+//go:noescape
+func softmax256(dst *float32, x *float32, n int) (ok int)
+
+// softmaxGrad256 is the row kernel softmaxGrad for n elements.
+//
+//go:noescape
+func softmaxGrad256(dst *float32, y *float32, dy *float32, n int)
+
+// layerNorm256 is the row kernel layerNorm for n elements.
+//
+//go:noescape
+func layerNorm256(dst *float32, x *float32, gamma *float32, beta *float32, count float32, eps float32, n int) (mean float32, rstd float32)

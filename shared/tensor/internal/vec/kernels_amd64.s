@@ -3485,16 +3485,21 @@ done:
 	VZEROUPPER
 	RET
 
-// func sumLanes512(acc *float32, x *float32, n int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·sumLanes512(SB), NOSPLIT, $0-24
+// func sumLanes512(acc *float32, x *float32, n int) (r0 float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sumLanes512(SB), NOSPLIT, $0-28
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
+	VPXORD  Z0, Z0, Z0
+	TESTQ   AX, AX
+	JZ      start
 	VMOVUPS (AX), Z0
-	MOVQ    n+16(FP), DX
-	XORQ    BX, BX
-	SUBQ    $0x10, DX
-	JLT     rest
+
+start:
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, DX
+	JLT  rest
 
 loop:
 	VMOVUPS (CX)(BX*4), Z1
@@ -3515,20 +3520,38 @@ rest:
 	VADDPS    Z1, Z0, Z0
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Z0, (AX)
+
+fold:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X0
+	VPERMILPS     $0x0e, X0, X1
+	VADDPS        X1, X0, X1
+	VMOVSHDUP     X1, X0
+	VADDPS        X0, X1, X0
+	MOVSS         X0, r0+24(FP)
 	VZEROUPPER
 	RET
 
-// func sumSquaresLanes512(acc *float32, x *float32, n int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·sumSquaresLanes512(SB), NOSPLIT, $0-24
+// func sumSquaresLanes512(acc *float32, x *float32, n int) (r0 float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sumSquaresLanes512(SB), NOSPLIT, $0-28
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
+	VPXORD  Z0, Z0, Z0
+	TESTQ   AX, AX
+	JZ      start
 	VMOVUPS (AX), Z0
-	MOVQ    n+16(FP), DX
-	XORQ    BX, BX
-	SUBQ    $0x10, DX
-	JLT     rest
+
+start:
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, DX
+	JLT  rest
 
 loop:
 	VMOVUPS     (CX)(BX*4), Z1
@@ -3549,21 +3572,39 @@ rest:
 	VFMADD231PS Z1, Z1, Z0
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Z0, (AX)
+
+fold:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X0
+	VPERMILPS     $0x0e, X0, X1
+	VADDPS        X1, X0, X1
+	VMOVSHDUP     X1, X0
+	VADDPS        X0, X1, X0
+	MOVSS         X0, r0+24(FP)
 	VZEROUPPER
 	RET
 
-// func sumSquareDevsLanes512(acc *float32, x *float32, mean float32, n int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·sumSquareDevsLanes512(SB), NOSPLIT, $0-32
+// func sumSquareDevsLanes512(acc *float32, x *float32, mean float32, n int) (r0 float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·sumSquareDevsLanes512(SB), NOSPLIT, $0-36
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	VBROADCASTSS mean+16(FP), Z0
+	VPXORD       Z1, Z1, Z1
+	TESTQ        AX, AX
+	JZ           start
 	VMOVUPS      (AX), Z1
-	MOVQ         n+24(FP), DX
-	XORQ         BX, BX
-	SUBQ         $0x10, DX
-	JLT          rest
+
+start:
+	MOVQ n+24(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, DX
+	JLT  rest
 
 loop:
 	VMOVUPS     (CX)(BX*4), Z2
@@ -3587,21 +3628,39 @@ rest:
 	VFMADD231PS Z0, Z0, Z1
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Z1, (AX)
+
+fold:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPERMILPS     $0x0e, X1, X0
+	VADDPS        X0, X1, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X1
+	MOVSS         X1, r0+32(FP)
 	VZEROUPPER
 	RET
 
-// func dotLanes512(acc *float32, x *float32, y *float32, n int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·dotLanes512(SB), NOSPLIT, $0-32
+// func dotLanes512(acc *float32, x *float32, y *float32, n int) (r0 float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·dotLanes512(SB), NOSPLIT, $0-36
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    y+16(FP), DX
+	VPXORD  Z0, Z0, Z0
+	TESTQ   AX, AX
+	JZ      start
 	VMOVUPS (AX), Z0
-	MOVQ    n+24(FP), BX
-	XORQ    SI, SI
-	SUBQ    $0x10, BX
-	JLT     rest
+
+start:
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, BX
+	JLT  rest
 
 loop:
 	VMOVUPS     (CX)(SI*4), Z1
@@ -3624,7 +3683,20 @@ rest:
 	VFMADD231PS Z2, Z1, Z0
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Z0, (AX)
+
+fold:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X0
+	VPERMILPS     $0x0e, X0, X1
+	VADDPS        X1, X0, X1
+	VMOVSHDUP     X1, X0
+	VADDPS        X0, X1, X0
+	MOVSS         X0, r0+32(FP)
 	VZEROUPPER
 	RET
 
@@ -3756,18 +3828,23 @@ done:
 	VZEROUPPER
 	RET
 
-// func subExpSumLanes512(acc *float32, dst *float32, x *float32, a float32, n int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·subExpSumLanes512(SB), NOSPLIT, $0-40
+// func subExpSumLanes512(acc *float32, dst *float32, x *float32, a float32, n int) (r0 float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·subExpSumLanes512(SB), NOSPLIT, $0-44
 	MOVQ         acc+0(FP), AX
 	MOVQ         dst+8(FP), CX
 	MOVQ         x+16(FP), DX
 	VBROADCASTSS a+24(FP), Z0
+	VPXORD       Z1, Z1, Z1
+	TESTQ        AX, AX
+	JZ           start
 	VMOVUPS      (AX), Z1
-	MOVQ         n+32(FP), BX
-	XORQ         SI, SI
-	SUBQ         $0x10, BX
-	JLT          rest
+
+start:
+	MOVQ n+32(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, BX
+	JLT  rest
 
 loop:
 	VMOVUPS           (DX)(SI*4), Z2
@@ -3833,25 +3910,44 @@ rest:
 	VMOVUPS           Z4, K1, (CX)(SI*4)
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Z1, (AX)
+
+fold:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPERMILPS     $0x0e, X1, X0
+	VADDPS        X0, X1, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X1
+	MOVSS         X1, r0+40(FP)
 	VZEROUPPER
 	RET
 
-// func normGradLanes512(acc *float32, x *float32, dy *float32, gamma *float32, mean float32, rstd float32, n int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·normGradLanes512(SB), NOSPLIT, $0-48
+// func normGradLanes512(acc *float32, x *float32, dy *float32, gamma *float32, mean float32, rstd float32, n int) (r0 float32, r1 float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·normGradLanes512(SB), NOSPLIT, $0-56
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         dy+16(FP), DX
 	MOVQ         gamma+24(FP), BX
 	VBROADCASTSS mean+32(FP), Z0
 	VBROADCASTSS rstd+36(FP), Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	TESTQ        AX, AX
+	JZ           start
 	VMOVUPS      (AX), Z2
 	VMOVUPS      64(AX), Z3
-	MOVQ         n+40(FP), SI
-	XORQ         DI, DI
-	SUBQ         $0x10, SI
-	JLT          rest
+
+start:
+	MOVQ n+40(FP), SI
+	XORQ DI, DI
+	SUBQ $0x10, SI
+	JLT  rest
 
 loop:
 	VMOVUPS     (CX)(DI*4), Z4
@@ -3885,8 +3981,30 @@ rest:
 	VFMADD231PS Z0, Z1, Z3
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Z2, (AX)
 	VMOVUPS Z3, 64(AX)
+
+fold:
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPERMILPS     $0x0e, X1, X0
+	VADDPS        X0, X1, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X1
+	MOVSS         X1, r0+48(FP)
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPERMILPS     $0x0e, X1, X0
+	VADDPS        X0, X1, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X1
+	MOVSS         X1, r1+52(FP)
 	VZEROUPPER
 	RET
 
@@ -4676,6 +4794,384 @@ lastOut:
 	JMP            single
 
 done:
+	VZEROUPPER
+	RET
+
+// func softmax512(dst *float32, x *float32, n int) (ok int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·softmax512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS c512_negInf<>+0(SB), Z0
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	SUBQ         $0x10, SI
+	JLT          maxrest
+
+maxloop:
+	VMOVUPS (CX)(BX*4), Z1
+	VMAXPS  Z1, Z0, Z0
+	ADDQ    $0x10, BX
+	CMPQ    BX, SI
+	JLE     maxloop
+
+maxrest:
+	ADDQ         $0x10, SI
+	SUBQ         BX, SI
+	JZ           maxdone
+	MOVQ         $0x00000001, DI
+	SHLXQ        SI, DI, DI
+	DECQ         DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z1
+	VBROADCASTSS c512_negInf<>+0(SB), Z8
+	VBLENDMPS    Z1, Z8, K1, Z2
+	VMAXPS       Z2, Z0, Z0
+
+maxdone:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMAXPS        X0, X1, X0
+	VPERMILPS     $0x0e, X0, X1
+	VMAXPS        X1, X0, X1
+	VMOVSHDUP     X1, X0
+	VMAXPS        X0, X1, X0
+	VMOVD         X0, BX
+	CMPL          BX, $0xff800000
+	JNE           some
+	XORQ          AX, AX
+	MOVQ          AX, ok+24(FP)
+	VZEROUPPER
+	RET
+
+some:
+	VBROADCASTSS X0, Z0
+	VPXORD       Z3, Z3, Z3
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	SUBQ         $0x10, SI
+	JLT          exprest
+
+exploop:
+	VMOVUPS           (CX)(BX*4), Z1
+	VSUBPS            Z0, Z1, Z1
+	VBROADCASTSS      c512_expMin<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      c512_expMax<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z1
+	VBROADCASTSS      c512_roundMagic<>+0(SB), Z2
+	VFMADD231PS.BCST  c512_log2E<>+0(SB), Z1, Z2
+	VSUBPS.BCST       c512_roundMagic<>+0(SB), Z2, Z2
+	VMOVAPS           Z1, Z1
+	VFNMADD231PS.BCST c512_ln2Hi<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST c512_ln2Lo<>+0(SB), Z2, Z1
+	VBROADCASTSS      c512_expC4<>+0(SB), Z8
+	VFMADD213PS.BCST  c512_expC3<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  c512_expC2<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  c512_expC1<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  c512_expC0<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z1, Z8
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z1, Z8
+	VSCALEFPS         Z2, Z8, Z1
+	VCMPPS            $0x03, Z1, Z1, K1
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z1, K1, Z4
+	VADDPS            Z4, Z3, Z3
+	VMOVUPS           Z4, (AX)(BX*4)
+	ADDQ              $0x10, BX
+	CMPQ              BX, SI
+	JLE               exploop
+
+exprest:
+	ADDQ              $0x10, SI
+	SUBQ              BX, SI
+	JZ                expdone
+	MOVQ              $0x00000001, DI
+	SHLXQ             SI, DI, DI
+	DECQ              DI
+	KMOVW             DI, K1
+	VMOVUPS.Z         (CX)(BX*4), K1, Z1
+	VSUBPS            Z0, Z1, Z0
+	VBROADCASTSS      c512_expMin<>+0(SB), Z1
+	VMAXPS            Z0, Z1, Z0
+	VBROADCASTSS      c512_expMax<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z0
+	VBROADCASTSS      c512_roundMagic<>+0(SB), Z1
+	VFMADD231PS.BCST  c512_log2E<>+0(SB), Z0, Z1
+	VSUBPS.BCST       c512_roundMagic<>+0(SB), Z1, Z1
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST c512_ln2Hi<>+0(SB), Z1, Z0
+	VFNMADD231PS.BCST c512_ln2Lo<>+0(SB), Z1, Z0
+	VBROADCASTSS      c512_expC4<>+0(SB), Z2
+	VFMADD213PS.BCST  c512_expC3<>+0(SB), Z0, Z2
+	VFMADD213PS.BCST  c512_expC2<>+0(SB), Z0, Z2
+	VFMADD213PS.BCST  c512_expC1<>+0(SB), Z0, Z2
+	VFMADD213PS.BCST  c512_expC0<>+0(SB), Z0, Z2
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z0, Z2
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z0, Z2
+	VSCALEFPS         Z1, Z2, Z0
+	VCMPPS            $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z0, K2, Z5
+	VMOVAPS.Z         Z5, K1, Z0
+	VADDPS            Z0, Z3, Z3
+	VMOVUPS           Z5, K1, (AX)(BX*4)
+
+expdone:
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPS        X1, X0, X1
+	VPERMILPS     $0x0e, X1, X0
+	VADDPS        X0, X1, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X1
+	VBROADCASTSS  X1, Z0
+	VBROADCASTSS  c512_one<>+0(SB), Z1
+	VDIVPS        Z0, Z1, Z0
+	XORQ          CX, CX
+	SUBQ          $0x10, DX
+	JLT           scalerest
+
+scaleloop:
+	VMOVUPS        (AX)(CX*4), Z1
+	VMULPS         Z0, Z1, Z1
+	VCMPPS         $0x03, Z1, Z1, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z1, K1, Z6
+	VMOVUPS        Z6, (AX)(CX*4)
+	ADDQ           $0x10, CX
+	CMPQ           CX, DX
+	JLE            scaleloop
+
+scalerest:
+	ADDQ           $0x10, DX
+	SUBQ           CX, DX
+	JZ             scaledone
+	MOVQ           $0x00000001, BX
+	SHLXQ          DX, BX, BX
+	DECQ           BX
+	KMOVW          BX, K1
+	VMOVUPS.Z      (AX)(CX*4), K1, Z1
+	VMULPS         Z0, Z1, Z0
+	VCMPPS         $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K2, Z7
+	VMOVUPS        Z7, K1, (AX)(CX*4)
+
+scaledone:
+	MOVQ $0x00000001, AX
+	MOVQ AX, ok+24(FP)
+	VZEROUPPER
+	RET
+
+// func softmaxGrad512(dst *float32, y *float32, dy *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·softmaxGrad512(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), AX
+	MOVQ   y+8(FP), CX
+	MOVQ   dy+16(FP), DX
+	MOVQ   n+24(FP), BX
+	VPXORD Z0, Z0, Z0
+	XORQ   SI, SI
+	MOVQ   BX, DI
+	SUBQ   $0x10, DI
+	JLT    dotrest
+
+dotloop:
+	VMOVUPS     (CX)(SI*4), Z1
+	VMOVUPS     (DX)(SI*4), Z2
+	VFMADD231PS Z2, Z1, Z0
+	ADDQ        $0x10, SI
+	CMPQ        SI, DI
+	JLE         dotloop
+
+dotrest:
+	ADDQ        $0x10, DI
+	SUBQ        SI, DI
+	JZ          dotdone
+	MOVQ        $0x00000001, R8
+	SHLXQ       DI, R8, R8
+	DECQ        R8
+	KMOVW       R8, K1
+	VMOVUPS.Z   (CX)(SI*4), K1, Z1
+	VMOVUPS.Z   (DX)(SI*4), K1, Z2
+	VFMADD231PS Z2, Z1, Z0
+
+dotdone:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X0
+	VPERMILPS     $0x0e, X0, X1
+	VADDPS        X1, X0, X1
+	VMOVSHDUP     X1, X0
+	VADDPS        X0, X1, X0
+	VBROADCASTSS  X0, Z0
+	XORQ          SI, SI
+	SUBQ          $0x10, BX
+	JLT           applyrest
+
+applyloop:
+	VMOVUPS        (CX)(SI*4), Z1
+	VMOVUPS        (DX)(SI*4), Z2
+	VSUBPS         Z0, Z2, Z2
+	VMULPS         Z2, Z1, Z1
+	VCMPPS         $0x03, Z1, Z1, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z1, K1, Z3
+	VMOVUPS        Z3, (AX)(SI*4)
+	ADDQ           $0x10, SI
+	CMPQ           SI, BX
+	JLE            applyloop
+
+applyrest:
+	ADDQ           $0x10, BX
+	SUBQ           SI, BX
+	JZ             applydone
+	MOVQ           $0x00000001, DI
+	SHLXQ          BX, DI, DI
+	DECQ           DI
+	KMOVW          DI, K1
+	VMOVUPS.Z      (CX)(SI*4), K1, Z1
+	VMOVUPS.Z      (DX)(SI*4), K1, Z2
+	VSUBPS         Z0, Z2, Z0
+	VMULPS         Z0, Z1, Z0
+	VCMPPS         $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K2, Z4
+	VMOVUPS        Z4, K1, (AX)(SI*4)
+
+applydone:
+	VZEROUPPER
+	RET
+
+// func layerNorm512(dst *float32, x *float32, gamma *float32, beta *float32, count float32, eps float32, n int) (mean float32, rstd float32)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·layerNorm512(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         gamma+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+40(FP), SI
+	VBROADCASTSS count+32(FP), Z0
+	VBROADCASTSS eps+36(FP), Z1
+	VPXORD       Z2, Z2, Z2
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x10, R8
+	JLT          sumrest
+
+sumloop:
+	VMOVUPS (CX)(DI*4), Z3
+	VADDPS  Z3, Z2, Z2
+	ADDQ    $0x10, DI
+	CMPQ    DI, R8
+	JLE     sumloop
+
+sumrest:
+	ADDQ      $0x10, R8
+	SUBQ      DI, R8
+	JZ        sumdone
+	MOVQ      $0x00000001, R9
+	SHLXQ     R8, R9, R9
+	DECQ      R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (CX)(DI*4), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+sumdone:
+	VEXTRACTF64X4  $0x01, Z2, Y3
+	VADDPS         Y3, Y2, Y3
+	VEXTRACTF128   $0x01, Y3, X2
+	VADDPS         X2, X3, X2
+	VPERMILPS      $0x0e, X2, X3
+	VADDPS         X3, X2, X3
+	VMOVSHDUP      X3, X2
+	VADDPS         X2, X3, X2
+	VBROADCASTSS   X2, Z2
+	VDIVPS         Z0, Z2, Z2
+	VCMPPS         $0x03, Z2, Z2, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z2, K1, Z4
+	VPXORD         Z5, Z5, Z5
+	XORQ           DI, DI
+	MOVQ           SI, R8
+	SUBQ           $0x10, R8
+	JLT            devrest
+
+devloop:
+	VMOVUPS     (CX)(DI*4), Z2
+	VSUBPS      Z4, Z2, Z2
+	VFMADD231PS Z2, Z2, Z5
+	ADDQ        $0x10, DI
+	CMPQ        DI, R8
+	JLE         devloop
+
+devrest:
+	ADDQ        $0x10, R8
+	SUBQ        DI, R8
+	JZ          devdone
+	MOVQ        $0x00000001, R9
+	SHLXQ       R8, R9, R9
+	DECQ        R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (CX)(DI*4), K1, Z2
+	VSUBPS      Z4, Z2, Z2
+	VMOVAPS.Z   Z2, K1, Z2
+	VFMADD231PS Z2, Z2, Z5
+
+devdone:
+	VEXTRACTF64X4  $0x01, Z5, Y2
+	VADDPS         Y2, Y5, Y2
+	VEXTRACTF128   $0x01, Y2, X3
+	VADDPS         X3, X2, X3
+	VPERMILPS      $0x0e, X3, X2
+	VADDPS         X2, X3, X2
+	VMOVSHDUP      X2, X3
+	VADDPS         X3, X2, X3
+	VBROADCASTSS   X3, Z2
+	VDIVPS         Z0, Z2, Z0
+	VADDPS         Z1, Z0, Z0
+	VSQRTPS        Z0, Z0
+	VBROADCASTSS   c512_one<>+0(SB), Z1
+	VDIVPS         Z0, Z1, Z0
+	VCMPPS         $0x03, Z0, Z0, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K1, Z6
+	XORQ           DI, DI
+	SUBQ           $0x10, SI
+	JLT            applyrest
+
+applyloop:
+	VMOVUPS        (CX)(DI*4), Z0
+	VSUBPS         Z4, Z0, Z0
+	VMULPS         Z6, Z0, Z0
+	VMOVUPS        (BX)(DI*4), Z1
+	VMOVUPS        (DX)(DI*4), Z2
+	VFMADD231PS    Z2, Z0, Z1
+	VCMPPS         $0x03, Z1, Z1, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z1, K1, Z7
+	VMOVUPS        Z7, (AX)(DI*4)
+	ADDQ           $0x10, DI
+	CMPQ           DI, SI
+	JLE            applyloop
+
+applyrest:
+	ADDQ           $0x10, SI
+	SUBQ           DI, SI
+	JZ             applydone
+	MOVQ           $0x00000001, R8
+	SHLXQ          SI, R8, R8
+	DECQ           R8
+	KMOVW          R8, K1
+	VMOVUPS.Z      (CX)(DI*4), K1, Z0
+	VSUBPS         Z4, Z0, Z0
+	VMULPS         Z6, Z0, Z0
+	VMOVUPS.Z      (BX)(DI*4), K1, Z1
+	VMOVUPS.Z      (DX)(DI*4), K1, Z2
+	VFMADD231PS    Z2, Z0, Z1
+	VCMPPS         $0x03, Z1, Z1, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z1, K2, Z8
+	VMOVUPS        Z8, K1, (AX)(DI*4)
+
+applydone:
+	MOVSS X4, mean+48(FP)
+	MOVSS X6, rstd+52(FP)
 	VZEROUPPER
 	RET
 
@@ -8858,17 +9354,23 @@ done:
 	VZEROUPPER
 	RET
 
-// func sumLanes256(acc *float32, x *float32, n int)
-// Requires: AVX
-TEXT ·sumLanes256(SB), NOSPLIT, $0-24
+// func sumLanes256(acc *float32, x *float32, n int) (r0 float32)
+// Requires: AVX, SSE
+TEXT ·sumLanes256(SB), NOSPLIT, $0-28
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	TESTQ   AX, AX
+	JZ      start
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	MOVQ    n+16(FP), DX
-	XORQ    BX, BX
-	SUBQ    $0x10, DX
-	JLT     rest
+
+start:
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, DX
+	JLT  rest
 
 loop:
 	VMOVUPS (CX)(BX*4), Y2
@@ -8904,22 +9406,40 @@ short:
 	VADDPS     Y2, Y0, Y0
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+
+fold:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	MOVSS        X1, r0+24(FP)
 	VZEROUPPER
 	RET
 
-// func sumSquaresLanes256(acc *float32, x *float32, n int)
-// Requires: AVX, FMA3
-TEXT ·sumSquaresLanes256(SB), NOSPLIT, $0-24
+// func sumSquaresLanes256(acc *float32, x *float32, n int) (r0 float32)
+// Requires: AVX, FMA3, SSE
+TEXT ·sumSquaresLanes256(SB), NOSPLIT, $0-28
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	TESTQ   AX, AX
+	JZ      start
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	MOVQ    n+16(FP), DX
-	XORQ    BX, BX
-	SUBQ    $0x10, DX
-	JLT     rest
+
+start:
+	MOVQ n+16(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, DX
+	JLT  rest
 
 loop:
 	VMOVUPS     (CX)(BX*4), Y2
@@ -8955,23 +9475,41 @@ short:
 	VFMADD231PS Y2, Y2, Y0
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+
+fold:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	MOVSS        X1, r0+24(FP)
 	VZEROUPPER
 	RET
 
-// func sumSquareDevsLanes256(acc *float32, x *float32, mean float32, n int)
-// Requires: AVX, FMA3
-TEXT ·sumSquareDevsLanes256(SB), NOSPLIT, $0-32
+// func sumSquareDevsLanes256(acc *float32, x *float32, mean float32, n int) (r0 float32)
+// Requires: AVX, FMA3, SSE
+TEXT ·sumSquareDevsLanes256(SB), NOSPLIT, $0-36
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	VBROADCASTSS mean+16(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	TESTQ        AX, AX
+	JZ           start
 	VMOVUPS      (AX), Y1
 	VMOVUPS      32(AX), Y2
-	MOVQ         n+24(FP), DX
-	XORQ         BX, BX
-	SUBQ         $0x10, DX
-	JLT          rest
+
+start:
+	MOVQ n+24(FP), DX
+	XORQ BX, BX
+	SUBQ $0x10, DX
+	JLT  rest
 
 loop:
 	VMOVUPS     (CX)(BX*4), Y3
@@ -9014,23 +9552,41 @@ short:
 	VFMADD231PS Y0, Y0, Y1
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
+
+fold:
+	VADDPS       Y2, Y1, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	MOVSS        X1, r0+32(FP)
 	VZEROUPPER
 	RET
 
-// func dotLanes256(acc *float32, x *float32, y *float32, n int)
-// Requires: AVX, FMA3
-TEXT ·dotLanes256(SB), NOSPLIT, $0-32
+// func dotLanes256(acc *float32, x *float32, y *float32, n int) (r0 float32)
+// Requires: AVX, FMA3, SSE
+TEXT ·dotLanes256(SB), NOSPLIT, $0-36
 	MOVQ    acc+0(FP), AX
 	MOVQ    x+8(FP), CX
 	MOVQ    y+16(FP), DX
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	TESTQ   AX, AX
+	JZ      start
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	MOVQ    n+24(FP), BX
-	XORQ    SI, SI
-	SUBQ    $0x10, BX
-	JLT     rest
+
+start:
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, BX
+	JLT  rest
 
 loop:
 	VMOVUPS     (CX)(SI*4), Y2
@@ -9071,8 +9627,20 @@ short:
 	VFMADD231PS Y2, Y3, Y0
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
+
+fold:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	MOVSS        X1, r0+32(FP)
 	VZEROUPPER
 	RET
 
@@ -9290,19 +9858,25 @@ done:
 	VZEROUPPER
 	RET
 
-// func subExpSumLanes256(acc *float32, dst *float32, x *float32, a float32, n int)
-// Requires: AVX, AVX2, FMA3
-TEXT ·subExpSumLanes256(SB), NOSPLIT, $0-40
+// func subExpSumLanes256(acc *float32, dst *float32, x *float32, a float32, n int) (r0 float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·subExpSumLanes256(SB), NOSPLIT, $0-44
 	MOVQ         acc+0(FP), AX
 	MOVQ         dst+8(FP), CX
 	MOVQ         x+16(FP), DX
 	VBROADCASTSS a+24(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	TESTQ        AX, AX
+	JZ           start
 	VMOVUPS      (AX), Y1
 	VMOVUPS      32(AX), Y2
-	MOVQ         n+32(FP), BX
-	XORQ         SI, SI
-	SUBQ         $0x10, BX
-	JLT          rest
+
+start:
+	MOVQ n+32(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, BX
+	JLT  rest
 
 loop:
 	VMOVUPS      (DX)(SI*4), Y3
@@ -9490,28 +10064,48 @@ short:
 	VMASKMOVPS   Y0, Y3, (CX)(SI*4)
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
+
+fold:
+	VADDPS       Y2, Y1, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	MOVSS        X1, r0+40(FP)
 	VZEROUPPER
 	RET
 
-// func normGradLanes256(acc *float32, x *float32, dy *float32, gamma *float32, mean float32, rstd float32, n int)
-// Requires: AVX, FMA3
-TEXT ·normGradLanes256(SB), NOSPLIT, $0-48
+// func normGradLanes256(acc *float32, x *float32, dy *float32, gamma *float32, mean float32, rstd float32, n int) (r0 float32, r1 float32)
+// Requires: AVX, FMA3, SSE
+TEXT ·normGradLanes256(SB), NOSPLIT, $0-56
 	MOVQ         acc+0(FP), AX
 	MOVQ         x+8(FP), CX
 	MOVQ         dy+16(FP), DX
 	MOVQ         gamma+24(FP), BX
 	VBROADCASTSS mean+32(FP), Y0
 	VBROADCASTSS rstd+36(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	TESTQ        AX, AX
+	JZ           start
 	VMOVUPS      (AX), Y2
 	VMOVUPS      64(AX), Y3
 	VMOVUPS      32(AX), Y4
 	VMOVUPS      96(AX), Y5
-	MOVQ         n+40(FP), SI
-	XORQ         DI, DI
-	SUBQ         $0x10, SI
-	JLT          rest
+
+start:
+	MOVQ n+40(FP), SI
+	XORQ DI, DI
+	SUBQ $0x10, SI
+	JLT  rest
 
 loop:
 	VMOVUPS     (CX)(DI*4), Y6
@@ -9579,10 +10173,30 @@ short:
 	VFMADD231PS Y0, Y1, Y3
 
 done:
+	TESTQ   AX, AX
+	JZ      fold
 	VMOVUPS Y2, (AX)
 	VMOVUPS Y3, 64(AX)
 	VMOVUPS Y4, 32(AX)
 	VMOVUPS Y5, 96(AX)
+
+fold:
+	VADDPS       Y4, Y2, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	MOVSS        X1, r0+48(FP)
+	VADDPS       Y5, Y3, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	MOVSS        X1, r1+52(FP)
 	VZEROUPPER
 	RET
 
@@ -10256,5 +10870,664 @@ lastOut:
 	JMP        single
 
 done:
+	VZEROUPPER
+	RET
+
+// func softmax256(dst *float32, x *float32, n int) (ok int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmax256(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS c256_negInf<>+0(SB), Y0
+	VBROADCASTSS c256_negInf<>+0(SB), Y1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	SUBQ         $0x10, SI
+	JLT          maxrest
+
+maxloop:
+	VMOVUPS (CX)(BX*4), Y2
+	VMAXPS  Y2, Y0, Y0
+	VMOVUPS 32(CX)(BX*4), Y2
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    $0x10, BX
+	CMPQ    BX, SI
+	JLE     maxloop
+
+maxrest:
+	ADDQ         $0x10, SI
+	SUBQ         BX, SI
+	JZ           maxdone
+	CMPQ         SI, $0x08
+	JLT          maxshort
+	VMOVUPS      (CX)(BX*4), Y2
+	VMAXPS       Y2, Y0, Y0
+	SUBQ         $0x08, SI
+	JZ           maxdone
+	LEAQ         tailTable<>+0(SB), DI
+	NEGQ         SI
+	VMOVUPS      32(DI)(SI*4), Y2
+	VMASKMOVPS   32(CX)(BX*4), Y2, Y3
+	VBROADCASTSS c256_negInf<>+0(SB), Y4
+	VBLENDVPS    Y2, Y3, Y4, Y2
+	VMAXPS       Y2, Y1, Y1
+	JMP          maxdone
+
+maxshort:
+	LEAQ         tailTable<>+0(SB), DI
+	NEGQ         SI
+	VMOVUPS      32(DI)(SI*4), Y2
+	VMASKMOVPS   (CX)(BX*4), Y2, Y3
+	VBROADCASTSS c256_negInf<>+0(SB), Y4
+	VBLENDVPS    Y2, Y3, Y4, Y2
+	VMAXPS       Y2, Y0, Y0
+
+maxdone:
+	VMAXPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VMAXPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VMAXPS       X1, X0, X1
+	VMOVD        X1, BX
+	CMPL         BX, $0xff800000
+	JNE          some
+	XORQ         AX, AX
+	MOVQ         AX, ok+24(FP)
+	VZEROUPPER
+	RET
+
+some:
+	VBROADCASTSS X1, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	SUBQ         $0x10, SI
+	JLT          exprest
+
+exploop:
+	VMOVUPS      (CX)(BX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VBROADCASTSS c256_expMin<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS c256_expMax<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y4
+	VFMADD231PS  c256_log2E<>+0(SB), Y3, Y4
+	VSUBPS       c256_roundMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y5, Y3
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y5, Y3
+	VBROADCASTSS c256_expC4<>+0(SB), Y5
+	VFMADD213PS  c256_expC3<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC2<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC1<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC0<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VPSUBD       c256_roundMagic<>+0(SB), Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       c256_int127<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y6, Y5, Y4
+	VMULPS       Y3, Y4, Y3
+	VCMPPS       $0x03, Y3, Y3, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y3, (AX)(BX*4)
+	VMOVUPS      32(CX)(BX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VBROADCASTSS c256_expMin<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS c256_expMax<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y4
+	VFMADD231PS  c256_log2E<>+0(SB), Y3, Y4
+	VSUBPS       c256_roundMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y5, Y3
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y5, Y3
+	VBROADCASTSS c256_expC4<>+0(SB), Y5
+	VFMADD213PS  c256_expC3<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC2<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC1<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC0<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VPSUBD       c256_roundMagic<>+0(SB), Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       c256_int127<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y6, Y5, Y4
+	VMULPS       Y3, Y4, Y3
+	VCMPPS       $0x03, Y3, Y3, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y3, 32(AX)(BX*4)
+	ADDQ         $0x10, BX
+	CMPQ         BX, SI
+	JLE          exploop
+
+exprest:
+	ADDQ         $0x10, SI
+	SUBQ         BX, SI
+	JZ           expdone
+	CMPQ         SI, $0x08
+	JLT          expshort
+	VMOVUPS      (CX)(BX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VBROADCASTSS c256_expMin<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS c256_expMax<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y4
+	VFMADD231PS  c256_log2E<>+0(SB), Y3, Y4
+	VSUBPS       c256_roundMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y5, Y3
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y5, Y3
+	VBROADCASTSS c256_expC4<>+0(SB), Y5
+	VFMADD213PS  c256_expC3<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC2<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC1<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC0<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VPSUBD       c256_roundMagic<>+0(SB), Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       c256_int127<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y6, Y5, Y4
+	VMULPS       Y3, Y4, Y3
+	VCMPPS       $0x03, Y3, Y3, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VMOVUPS      Y3, (AX)(BX*4)
+	SUBQ         $0x08, SI
+	JZ           expdone
+	LEAQ         tailTable<>+0(SB), DI
+	NEGQ         SI
+	VMOVUPS      32(DI)(SI*4), Y3
+	VMASKMOVPS   32(CX)(BX*4), Y3, Y4
+	VSUBPS       Y0, Y4, Y0
+	VBROADCASTSS c256_expMin<>+0(SB), Y4
+	VMAXPS       Y0, Y4, Y0
+	VBROADCASTSS c256_expMax<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y4
+	VFMADD231PS  c256_log2E<>+0(SB), Y0, Y4
+	VSUBPS       c256_roundMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y5, Y0
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y5, Y0
+	VBROADCASTSS c256_expC4<>+0(SB), Y5
+	VFMADD213PS  c256_expC3<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_expC2<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_expC1<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_expC0<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y0, Y5
+	VPSUBD       c256_roundMagic<>+0(SB), Y4, Y0
+	VPSRAD       $0x01, Y0, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPSUBD       Y4, Y0, Y0
+	VPADDD       c256_int127<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y6, Y5, Y4
+	VMULPS       Y0, Y4, Y0
+	VCMPPS       $0x03, Y0, Y0, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y0, Y0
+	VANDPS       Y0, Y3, Y4
+	VADDPS       Y4, Y2, Y2
+	VMASKMOVPS   Y0, Y3, 32(AX)(BX*4)
+	JMP          expdone
+
+expshort:
+	LEAQ         tailTable<>+0(SB), DI
+	NEGQ         SI
+	VMOVUPS      32(DI)(SI*4), Y3
+	VMASKMOVPS   (CX)(BX*4), Y3, Y4
+	VSUBPS       Y0, Y4, Y0
+	VBROADCASTSS c256_expMin<>+0(SB), Y4
+	VMAXPS       Y0, Y4, Y0
+	VBROADCASTSS c256_expMax<>+0(SB), Y4
+	VMINPS       Y0, Y4, Y0
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y4
+	VFMADD231PS  c256_log2E<>+0(SB), Y0, Y4
+	VSUBPS       c256_roundMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y5, Y0
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y5, Y0
+	VBROADCASTSS c256_expC4<>+0(SB), Y5
+	VFMADD213PS  c256_expC3<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_expC2<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_expC1<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_expC0<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y0, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y0, Y5
+	VPSUBD       c256_roundMagic<>+0(SB), Y4, Y0
+	VPSRAD       $0x01, Y0, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPSUBD       Y4, Y0, Y0
+	VPADDD       c256_int127<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y6, Y5, Y4
+	VMULPS       Y0, Y4, Y0
+	VCMPPS       $0x03, Y0, Y0, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y0, Y0
+	VANDPS       Y0, Y3, Y4
+	VADDPS       Y4, Y1, Y1
+	VMASKMOVPS   Y0, Y3, (AX)(BX*4)
+
+expdone:
+	VADDPS       Y2, Y1, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	VBROADCASTSS X1, Y0
+	VBROADCASTSS c256_one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	XORQ         CX, CX
+	SUBQ         $0x10, DX
+	JLT          scalerest
+
+scaleloop:
+	VMOVUPS   (AX)(CX*4), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VBLENDVPS Y2, c256_nan<>+0(SB), Y1, Y1
+	VMOVUPS   Y1, (AX)(CX*4)
+	VMOVUPS   32(AX)(CX*4), Y1
+	VMULPS    Y0, Y1, Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VBLENDVPS Y2, c256_nan<>+0(SB), Y1, Y1
+	VMOVUPS   Y1, 32(AX)(CX*4)
+	ADDQ      $0x10, CX
+	CMPQ      CX, DX
+	JLE       scaleloop
+
+scalerest:
+	ADDQ       $0x10, DX
+	SUBQ       CX, DX
+	JZ         scaledone
+	CMPQ       DX, $0x08
+	JLT        scaleshort
+	VMOVUPS    (AX)(CX*4), Y1
+	VMULPS     Y0, Y1, Y1
+	VCMPPS     $0x03, Y1, Y1, Y2
+	VBLENDVPS  Y2, c256_nan<>+0(SB), Y1, Y1
+	VMOVUPS    Y1, (AX)(CX*4)
+	SUBQ       $0x08, DX
+	JZ         scaledone
+	LEAQ       tailTable<>+0(SB), BX
+	NEGQ       DX
+	VMOVUPS    32(BX)(DX*4), Y1
+	VMASKMOVPS 32(AX)(CX*4), Y1, Y2
+	VMULPS     Y0, Y2, Y0
+	VCMPPS     $0x03, Y0, Y0, Y2
+	VBLENDVPS  Y2, c256_nan<>+0(SB), Y0, Y0
+	VMASKMOVPS Y0, Y1, 32(AX)(CX*4)
+	JMP        scaledone
+
+scaleshort:
+	LEAQ       tailTable<>+0(SB), BX
+	NEGQ       DX
+	VMOVUPS    32(BX)(DX*4), Y1
+	VMASKMOVPS (AX)(CX*4), Y1, Y2
+	VMULPS     Y0, Y2, Y0
+	VCMPPS     $0x03, Y0, Y0, Y2
+	VBLENDVPS  Y2, c256_nan<>+0(SB), Y0, Y0
+	VMASKMOVPS Y0, Y1, (AX)(CX*4)
+
+scaledone:
+	MOVQ $0x00000001, AX
+	MOVQ AX, ok+24(FP)
+	VZEROUPPER
+	RET
+
+// func softmaxGrad256(dst *float32, y *float32, dy *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmaxGrad256(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), AX
+	MOVQ   y+8(FP), CX
+	MOVQ   dy+16(FP), DX
+	MOVQ   n+24(FP), BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	XORQ   SI, SI
+	MOVQ   BX, DI
+	SUBQ   $0x10, DI
+	JLT    dotrest
+
+dotloop:
+	VMOVUPS     (CX)(SI*4), Y2
+	VMOVUPS     (DX)(SI*4), Y3
+	VFMADD231PS Y3, Y2, Y0
+	VMOVUPS     32(CX)(SI*4), Y2
+	VMOVUPS     32(DX)(SI*4), Y3
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x10, SI
+	CMPQ        SI, DI
+	JLE         dotloop
+
+dotrest:
+	ADDQ        $0x10, DI
+	SUBQ        SI, DI
+	JZ          dotdone
+	CMPQ        DI, $0x08
+	JLT         dotshort
+	VMOVUPS     (CX)(SI*4), Y2
+	VMOVUPS     (DX)(SI*4), Y3
+	VFMADD231PS Y3, Y2, Y0
+	SUBQ        $0x08, DI
+	JZ          dotdone
+	LEAQ        tailTable<>+0(SB), R8
+	NEGQ        DI
+	VMOVUPS     32(R8)(DI*4), Y2
+	VMASKMOVPS  32(CX)(SI*4), Y2, Y3
+	VMASKMOVPS  32(DX)(SI*4), Y2, Y2
+	VFMADD231PS Y2, Y3, Y1
+	JMP         dotdone
+
+dotshort:
+	LEAQ        tailTable<>+0(SB), R8
+	NEGQ        DI
+	VMOVUPS     32(R8)(DI*4), Y2
+	VMASKMOVPS  (CX)(SI*4), Y2, Y3
+	VMASKMOVPS  (DX)(SI*4), Y2, Y2
+	VFMADD231PS Y2, Y3, Y0
+
+dotdone:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X1
+	VPERMILPS    $0x0e, X1, X0
+	VADDPS       X0, X1, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X1
+	VBROADCASTSS X1, Y0
+	XORQ         SI, SI
+	SUBQ         $0x10, BX
+	JLT          applyrest
+
+applyloop:
+	VMOVUPS   (CX)(SI*4), Y1
+	VMOVUPS   (DX)(SI*4), Y2
+	VSUBPS    Y0, Y2, Y2
+	VMULPS    Y2, Y1, Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VBLENDVPS Y2, c256_nan<>+0(SB), Y1, Y1
+	VMOVUPS   Y1, (AX)(SI*4)
+	VMOVUPS   32(CX)(SI*4), Y1
+	VMOVUPS   32(DX)(SI*4), Y2
+	VSUBPS    Y0, Y2, Y2
+	VMULPS    Y2, Y1, Y1
+	VCMPPS    $0x03, Y1, Y1, Y2
+	VBLENDVPS Y2, c256_nan<>+0(SB), Y1, Y1
+	VMOVUPS   Y1, 32(AX)(SI*4)
+	ADDQ      $0x10, SI
+	CMPQ      SI, BX
+	JLE       applyloop
+
+applyrest:
+	ADDQ       $0x10, BX
+	SUBQ       SI, BX
+	JZ         applydone
+	CMPQ       BX, $0x08
+	JLT        applyshort
+	VMOVUPS    (CX)(SI*4), Y1
+	VMOVUPS    (DX)(SI*4), Y2
+	VSUBPS     Y0, Y2, Y2
+	VMULPS     Y2, Y1, Y1
+	VCMPPS     $0x03, Y1, Y1, Y2
+	VBLENDVPS  Y2, c256_nan<>+0(SB), Y1, Y1
+	VMOVUPS    Y1, (AX)(SI*4)
+	SUBQ       $0x08, BX
+	JZ         applydone
+	LEAQ       tailTable<>+0(SB), DI
+	NEGQ       BX
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS 32(CX)(SI*4), Y1, Y2
+	VMASKMOVPS 32(DX)(SI*4), Y1, Y3
+	VSUBPS     Y0, Y3, Y0
+	VMULPS     Y0, Y2, Y0
+	VCMPPS     $0x03, Y0, Y0, Y2
+	VBLENDVPS  Y2, c256_nan<>+0(SB), Y0, Y0
+	VMASKMOVPS Y0, Y1, 32(AX)(SI*4)
+	JMP        applydone
+
+applyshort:
+	LEAQ       tailTable<>+0(SB), DI
+	NEGQ       BX
+	VMOVUPS    32(DI)(BX*4), Y1
+	VMASKMOVPS (CX)(SI*4), Y1, Y2
+	VMASKMOVPS (DX)(SI*4), Y1, Y3
+	VSUBPS     Y0, Y3, Y0
+	VMULPS     Y0, Y2, Y0
+	VCMPPS     $0x03, Y0, Y0, Y2
+	VBLENDVPS  Y2, c256_nan<>+0(SB), Y0, Y0
+	VMASKMOVPS Y0, Y1, (AX)(SI*4)
+
+applydone:
+	VZEROUPPER
+	RET
+
+// func layerNorm256(dst *float32, x *float32, gamma *float32, beta *float32, count float32, eps float32, n int) (mean float32, rstd float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerNorm256(SB), NOSPLIT, $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         gamma+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+40(FP), SI
+	VBROADCASTSS count+32(FP), Y0
+	VBROADCASTSS eps+36(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x10, R8
+	JLT          sumrest
+
+sumloop:
+	VMOVUPS (CX)(DI*4), Y4
+	VADDPS  Y4, Y2, Y2
+	VMOVUPS 32(CX)(DI*4), Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $0x10, DI
+	CMPQ    DI, R8
+	JLE     sumloop
+
+sumrest:
+	ADDQ       $0x10, R8
+	SUBQ       DI, R8
+	JZ         sumdone
+	CMPQ       R8, $0x08
+	JLT        sumshort
+	VMOVUPS    (CX)(DI*4), Y4
+	VADDPS     Y4, Y2, Y2
+	SUBQ       $0x08, R8
+	JZ         sumdone
+	LEAQ       tailTable<>+0(SB), R9
+	NEGQ       R8
+	VMOVUPS    32(R9)(R8*4), Y4
+	VMASKMOVPS 32(CX)(DI*4), Y4, Y4
+	VADDPS     Y4, Y3, Y3
+	JMP        sumdone
+
+sumshort:
+	LEAQ       tailTable<>+0(SB), R9
+	NEGQ       R8
+	VMOVUPS    32(R9)(R8*4), Y4
+	VMASKMOVPS (CX)(DI*4), Y4, Y4
+	VADDPS     Y4, Y2, Y2
+
+sumdone:
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X3
+	VPERMILPS    $0x0e, X3, X2
+	VADDPS       X2, X3, X2
+	VMOVSHDUP    X2, X3
+	VADDPS       X3, X2, X3
+	VBROADCASTSS X3, Y2
+	VDIVPS       Y0, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y3
+	VBLENDVPS    Y3, c256_nan<>+0(SB), Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x10, R8
+	JLT          devrest
+
+devloop:
+	VMOVUPS     (CX)(DI*4), Y5
+	VSUBPS      Y2, Y5, Y5
+	VFMADD231PS Y5, Y5, Y3
+	VMOVUPS     32(CX)(DI*4), Y5
+	VSUBPS      Y2, Y5, Y5
+	VFMADD231PS Y5, Y5, Y4
+	ADDQ        $0x10, DI
+	CMPQ        DI, R8
+	JLE         devloop
+
+devrest:
+	ADDQ        $0x10, R8
+	SUBQ        DI, R8
+	JZ          devdone
+	CMPQ        R8, $0x08
+	JLT         devshort
+	VMOVUPS     (CX)(DI*4), Y5
+	VSUBPS      Y2, Y5, Y5
+	VFMADD231PS Y5, Y5, Y3
+	SUBQ        $0x08, R8
+	JZ          devdone
+	LEAQ        tailTable<>+0(SB), R9
+	NEGQ        R8
+	VMOVUPS     32(R9)(R8*4), Y5
+	VMASKMOVPS  32(CX)(DI*4), Y5, Y6
+	VSUBPS      Y2, Y6, Y6
+	VANDPS      Y6, Y5, Y5
+	VFMADD231PS Y5, Y5, Y4
+	JMP         devdone
+
+devshort:
+	LEAQ        tailTable<>+0(SB), R9
+	NEGQ        R8
+	VMOVUPS     32(R9)(R8*4), Y5
+	VMASKMOVPS  (CX)(DI*4), Y5, Y6
+	VSUBPS      Y2, Y6, Y6
+	VANDPS      Y6, Y5, Y5
+	VFMADD231PS Y5, Y5, Y3
+
+devdone:
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X4
+	VPERMILPS    $0x0e, X4, X3
+	VADDPS       X3, X4, X3
+	VMOVSHDUP    X3, X4
+	VADDPS       X4, X3, X4
+	VBROADCASTSS X4, Y3
+	VDIVPS       Y0, Y3, Y0
+	VADDPS       Y1, Y0, Y0
+	VSQRTPS      Y0, Y0
+	VBROADCASTSS c256_one<>+0(SB), Y1
+	VDIVPS       Y0, Y1, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, c256_nan<>+0(SB), Y0, Y0
+	XORQ         DI, DI
+	SUBQ         $0x10, SI
+	JLT          applyrest
+
+applyloop:
+	VMOVUPS     (CX)(DI*4), Y1
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      Y0, Y1, Y1
+	VMOVUPS     (BX)(DI*4), Y3
+	VMOVUPS     (DX)(DI*4), Y4
+	VFMADD231PS Y4, Y1, Y3
+	VCMPPS      $0x03, Y3, Y3, Y1
+	VBLENDVPS   Y1, c256_nan<>+0(SB), Y3, Y1
+	VMOVUPS     Y1, (AX)(DI*4)
+	VMOVUPS     32(CX)(DI*4), Y1
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      Y0, Y1, Y1
+	VMOVUPS     32(BX)(DI*4), Y3
+	VMOVUPS     32(DX)(DI*4), Y4
+	VFMADD231PS Y4, Y1, Y3
+	VCMPPS      $0x03, Y3, Y3, Y1
+	VBLENDVPS   Y1, c256_nan<>+0(SB), Y3, Y1
+	VMOVUPS     Y1, 32(AX)(DI*4)
+	ADDQ        $0x10, DI
+	CMPQ        DI, SI
+	JLE         applyloop
+
+applyrest:
+	ADDQ        $0x10, SI
+	SUBQ        DI, SI
+	JZ          applydone
+	CMPQ        SI, $0x08
+	JLT         applyshort
+	VMOVUPS     (CX)(DI*4), Y1
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      Y0, Y1, Y1
+	VMOVUPS     (BX)(DI*4), Y3
+	VMOVUPS     (DX)(DI*4), Y4
+	VFMADD231PS Y4, Y1, Y3
+	VCMPPS      $0x03, Y3, Y3, Y1
+	VBLENDVPS   Y1, c256_nan<>+0(SB), Y3, Y1
+	VMOVUPS     Y1, (AX)(DI*4)
+	SUBQ        $0x08, SI
+	JZ          applydone
+	LEAQ        tailTable<>+0(SB), R8
+	NEGQ        SI
+	VMOVUPS     32(R8)(SI*4), Y1
+	VMASKMOVPS  32(CX)(DI*4), Y1, Y3
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMASKMOVPS  32(BX)(DI*4), Y1, Y4
+	VMASKMOVPS  32(DX)(DI*4), Y1, Y5
+	VFMADD231PS Y5, Y3, Y4
+	VCMPPS      $0x03, Y4, Y4, Y3
+	VBLENDVPS   Y3, c256_nan<>+0(SB), Y4, Y3
+	VMASKMOVPS  Y3, Y1, 32(AX)(DI*4)
+	JMP         applydone
+
+applyshort:
+	LEAQ        tailTable<>+0(SB), R8
+	NEGQ        SI
+	VMOVUPS     32(R8)(SI*4), Y1
+	VMASKMOVPS  (CX)(DI*4), Y1, Y3
+	VSUBPS      Y2, Y3, Y3
+	VMULPS      Y0, Y3, Y3
+	VMASKMOVPS  (BX)(DI*4), Y1, Y4
+	VMASKMOVPS  (DX)(DI*4), Y1, Y5
+	VFMADD231PS Y5, Y3, Y4
+	VCMPPS      $0x03, Y4, Y4, Y3
+	VBLENDVPS   Y3, c256_nan<>+0(SB), Y4, Y3
+	VMASKMOVPS  Y3, Y1, (AX)(DI*4)
+
+applydone:
+	MOVSS X2, mean+48(FP)
+	MOVSS X0, rstd+52(FP)
 	VZEROUPPER
 	RET

@@ -171,9 +171,13 @@ func AffineGradRows[T Float](dst, dy, x, a, mean, b, d []T) {
 // dst = fma((x-mean)*rstd, gamma, beta). It returns mean and rstd.
 func LayerNormRow[T Float](dst, x, gamma, beta []T, eps float64) (mean, rstd T) {
 	n := T(len(x))
+	dst, gamma, beta = dst[:len(x)], gamma[:len(x)], beta[:len(x)]
+	if native[T](len(x)) && len(x) <= maxCall {
+		m, r := kLayerNorm(p32(dst), p32(x), p32(gamma), p32(beta), float32(n), float32(eps), len(x))
+		return T(m), T(r)
+	}
 	mean = canon(Sum(x) / n)
 	rstd = Rstd(SumSquareDevs(x, mean)/n, eps)
-	dst, gamma, beta = dst[:len(x)], gamma[:len(x)], beta[:len(x)]
 	if native[T](len(x)) {
 		kNormApply(p32(dst), p32(x), p32(gamma), p32(beta), float32(mean), float32(rstd), len(x))
 		return mean, rstd
@@ -192,9 +196,8 @@ func LayerNormGradRow[T Float](dst, x, dy, gamma []T, mean, rstd T) {
 	dst, dy, gamma = dst[:len(x)], dy[:len(x)], gamma[:len(x)]
 	n := T(len(x))
 	if native[T](len(x)) {
-		kNormGradLanes(p32(acc[0][:]), p32(x), p32(dy), p32(gamma), float32(mean), float32(rstd), len(x))
-		m1, m2 := tree(&acc[0])/n, tree(&acc[1])/n
-		kNormGradApply(p32(dst), p32(x), p32(dy), p32(gamma), float32(mean), float32(rstd), float32(m1), float32(m2),
+		s1, s2 := kNormGradLanes(nil, p32(x), p32(dy), p32(gamma), float32(mean), float32(rstd), len(x))
+		kNormGradApply(p32(dst), p32(x), p32(dy), p32(gamma), float32(mean), float32(rstd), s1/float32(n), s2/float32(n),
 			len(x))
 		return
 	}

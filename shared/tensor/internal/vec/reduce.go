@@ -16,6 +16,9 @@ func tree[T Float](a *[lanes]T) T {
 func Sum[T Float](x []T) T {
 	var a [lanes]T
 	if native[T](len(x)) {
+		if len(x) <= maxCall {
+			return canon(T(kSumLanes(nil, p32(x), len(x))))
+		}
 		for i := 0; i < len(x); i += maxCall {
 			kSumLanes(p32(a[:]), p32(x[i:]), min(maxCall, len(x)-i))
 		}
@@ -31,6 +34,9 @@ func Sum[T Float](x []T) T {
 func SumSquares[T Float](x []T) T {
 	var a [lanes]T
 	if native[T](len(x)) {
+		if len(x) <= maxCall {
+			return canon(T(kSumSquaresLanes(nil, p32(x), len(x))))
+		}
 		for i := 0; i < len(x); i += maxCall {
 			kSumSquaresLanes(p32(a[:]), p32(x[i:]), min(maxCall, len(x)-i))
 		}
@@ -46,6 +52,9 @@ func SumSquares[T Float](x []T) T {
 func SumSquareDevs[T Float](x []T, mean T) T {
 	var a [lanes]T
 	if native[T](len(x)) {
+		if len(x) <= maxCall {
+			return canon(T(kSumSquareDevsLanes(nil, p32(x), float32(mean), len(x))))
+		}
 		for i := 0; i < len(x); i += maxCall {
 			kSumSquareDevsLanes(p32(a[:]), p32(x[i:]), float32(mean), min(maxCall, len(x)-i))
 		}
@@ -63,6 +72,9 @@ func Dot[T Float](x, y []T) T {
 	var a [lanes]T
 	y = y[:len(x)]
 	if native[T](len(x)) {
+		if len(x) <= maxCall {
+			return canon(T(kDotLanes(nil, p32(x), p32(y), len(x))))
+		}
 		for i := 0; i < len(x); i += maxCall {
 			kDotLanes(p32(a[:]), p32(x[i:]), p32(y[i:]), min(maxCall, len(x)-i))
 		}

@@ -20,13 +20,17 @@ func sumExp[T Float](dst, x []T, m T) T {
 // SoftmaxRow sets dst = exp(x-m)/sum: m = Max(x), e = exp(x-m), s = Sum(e) (16 lanes, tree),
 // dst = e*(1/s). A row of -Inf alone gives zeros. +Inf or NaN in x gives NaN everywhere.
 func SoftmaxRow[T Float](dst, x []T) {
+	dst = dst[:len(x)]
+	if native[T](len(x)) && len(x) <= maxCall && kSoftmax(p32(dst), p32(x), len(x)) != 0 {
+		return
+	}
 	m := Max(x)
 	if m == -inf[T]() {
-		clear(dst[:len(x)])
+		clear(dst)
 		return
 	}
 	s := sumExp(dst, x, m)
-	Scale(dst, dst[:len(x)], 1/s)
+	Scale(dst, dst, 1/s)
 }
 
 // LogSoftmaxRow sets dst = (x-m) - log(s) with m and s as in SoftmaxRow. A row of -Inf alone gives -Inf.
@@ -69,8 +73,12 @@ func SumExp[T Float](x []T, m T) T {
 
 // SoftmaxGradRow sets dst = y*(dy - d), d = Dot(y, dy), for y = softmax(x).
 func SoftmaxGradRow[T Float](dst, y, dy []T) {
-	d := Dot(y, dy)
 	dst, dy = dst[:len(y)], dy[:len(y)]
+	if native[T](len(y)) && len(y) <= maxCall {
+		kSoftmaxGrad(p32(dst), p32(y), p32(dy), len(y))
+		return
+	}
+	d := Dot(y, dy)
 	if native[T](len(y)) {
 		for i := 0; i < len(y); i += maxCall {
 			kMulDiff(p32(dst[i:]), p32(y[i:]), p32(dy[i:]), float32(d), min(maxCall, len(y)-i))
