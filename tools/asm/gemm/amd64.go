@@ -16,7 +16,7 @@ import (
 )
 
 // General registers. Row pointers stay fixed for a tile: the index register walks over k and over
-// segments, so that beginning a segment costs one load.
+// segments, so that beginning a segment costs little.
 var (
 	rowPtr  = []reg.Register{reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13, reg.R14, reg.R15}
 	index   = reg.RAX
@@ -149,7 +149,6 @@ func (s isa) tile(r, p int) {
 		s.MOVQ(operand.Mem{Base: index, Disp: 8 * i}, rowPtr[i])
 		s.ADDQ(bPtr, rowPtr[i])
 	}
-	s.MOVQ(field(offB), bPtr)
 	s.MOVQ(field(offPanelB), panelB)
 	s.MOVQ(field(offSegs), segment)
 	zero := func() {
@@ -201,7 +200,9 @@ func (s isa) tile(r, p int) {
 
 	s.Label("segment")
 	s.MOVQ(operand.Mem{Base: segment}, index)
-	s.MOVLQSX(operand.Mem{Base: segment, Disp: 8}, count)
+	s.MOVQ(operand.Mem{Base: segment, Disp: segB}, bPtr)
+	s.ADDQ(field(offB), bPtr)
+	s.MOVLQSX(operand.Mem{Base: segment, Disp: segN}, count)
 	s.SUBQ(operand.Imm(uint64(unroll)), count)
 	s.JLT(operand.LabelRef("tail"))
 	s.Label("loop")
@@ -218,7 +219,7 @@ func (s isa) tile(r, p int) {
 	s.DECQ(count)
 	s.JNZ(operand.LabelRef("single"))
 	s.Label("done")
-	s.CMPL(operand.Mem{Base: segment, Disp: 12}, operand.Imm(0))
+	s.CMPL(operand.Mem{Base: segment, Disp: segEnd}, operand.Imm(0))
 	s.JEQ(operand.LabelRef("next"))
 
 	// The block ends: the tile of C is stored, or added to.
@@ -251,7 +252,7 @@ func (s isa) tile(r, p int) {
 	zero()
 
 	s.Label("next")
-	s.ADDQ(operand.Imm(16), segment)
+	s.ADDQ(operand.Imm(segSize), segment)
 	s.DECQ(field(offNSeg))
 	s.JNZ(operand.LabelRef("segment"))
 	s.VZEROUPPER()

@@ -47,7 +47,7 @@ func neonTile(p func(string, ...any), r int) {
 	const line = 24 // first register of a panel line
 	row := func(i int) int { return 10 + i }
 	p("\tMOVD t+0(FP), R0")
-	p("\tMOVD %d(R0), R2\n\tMOVD %d(R0), R1", offB, offSegs)
+	p("\tMOVD %d(R0), R1", offSegs)
 	p("\tMOVD %d(R0), R9\n\tMOVD %d(R0), R4", offNSeg, offStrideA)
 	p("\tMOVD %d(R0), R3\n\tMOVD %d(R0), R8", offStrideB, offAdd)
 	zero := func() {
@@ -61,7 +61,7 @@ func neonTile(p func(string, ...any), r int) {
 	for i := range r {
 		p("\tMOVD %d(R17), R5\n\tADD R16, R5, R%d", 8*i, row(i))
 	}
-	p("\tMOVW 8(R1), R7")
+	p("\tMOVD %d(R0), R2\n\tMOVD %d(R1), R5\n\tADD R5, R2\n\tMOVW %d(R1), R7", offB, segB, segN)
 	p("\nloop:")
 	p("\tVLD1.P (R2)(R3), [V24.S4, V25.S4, V26.S4, V27.S4]")
 	for i := range r {
@@ -71,7 +71,7 @@ func neonTile(p func(string, ...any), r int) {
 		}
 	}
 	p("\tSUBS $1, R7\n\tBNE loop")
-	p("\tMOVW 12(R1), R5\n\tCBZ R5, next")
+	p("\tMOVW %d(R1), R5\n\tCBZ R5, next", segEnd)
 	p("\tMOVD %d(R0), R16\n\tMOVD %d(R0), R17", offC, offRowC)
 	p("\tCBNZ R8, add")
 	for i := range r {
@@ -90,7 +90,7 @@ func neonTile(p func(string, ...any), r int) {
 	}
 	p("\nclear:")
 	zero()
-	p("\nnext:\n\tADD $16, R1\n\tSUBS $1, R9\n\tBNE segment\n\tRET")
+	p("\nnext:\n\tADD $%d, R1\n\tSUBS $1, R9\n\tBNE segment\n\tRET", segSize)
 }
 
 // neonPeak writes a loop of n rounds of peakChains independent multiply-adds on registers.

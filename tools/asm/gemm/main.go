@@ -22,6 +22,9 @@ const (
 	offPanelB, offAdd         = 72, 80
 )
 
+// The same for type segment.
+const segB, segN, segEnd, segSize = 8, 16, 20, 24
+
 func main() {
 	// A flag set of its own: avo's package adds flags to the common one.
 	flags := flag.NewFlagSet("gemm", flag.ExitOnError)

@@ -134,13 +134,13 @@ func (j *job[T]) weightGrad(dw, x, dy []T, c Conv) {
 			dispatch(t.n1-t.n0, t, 16*float64((t.n1-t.n0)*t.picture))
 			t.preparing = false
 		}
-		t.segments()
 		k := (t.n1 - t.n0) * pixels
 		if t.packDY {
 			j.b = packedOperand(t.dyPacked, k)
 		} else {
 			j.b = operand{base: unsafe.Add(first(dy), t.n0*pixels*c.Co*es), strideK: c.Co * es, strideP: Width * es}
 		}
+		t.segments()
 		dispatch(j.grid.count(), t, flops)
 	}
 	if t.x == nil {
@@ -168,7 +168,7 @@ func (t *wgradTask[T]) segments() {
 			for o := 0; o < g.ow; {
 				k := i*g.ow + o
 				m := min(g.ow-o, BlockK-k%BlockK)
-				s := segment{off: off + o*g.sw*g.ch*es, n: int32(m)}
+				s := segment{offA: off + o*g.sw*g.ch*es, n: int32(m)}
 				if (k+m)%BlockK == 0 || k+m == pixels {
 					s.end = 1
 				}
@@ -177,7 +177,7 @@ func (t *wgradTask[T]) segments() {
 			}
 		}
 	}
-	j.makeSteps()
+	j.makeSteps(j.b.strideK)
 }
 
 // Do prepares one picture, or computes one part of dw.
@@ -202,7 +202,7 @@ func (t *wgradTask[T]) Do(i int) {
 		s.rowA[r] = (k/(g.kw*g.ch)*l.line + k%(g.kw*g.ch)) * es
 	}
 	for n, st := range j.steps {
-		s.sweep(j.kern, a, first(t.dw), strideA, j.b, st.k0, q.p0, q.p1, g.co, st.segs, t.n0+n > 0)
+		s.sweep(j.kern, a, first(t.dw), strideA, j.b, q.p0, q.p1, g.co, st.segs, t.n0+n > 0)
 	}
 }
 

@@ -75,14 +75,14 @@ func (j *job[T]) tapSegments(g *geometry, l layout) {
 	for k := 0; k < g.kh*row; {
 		blockEnd := min(k-k%unit+(k%unit/block+1)*block, k-k%unit+unit)
 		end := min(blockEnd, k-k%row+row)
-		s := segment{off: (k/row*l.line + k%row) * es, n: int32(end - k)}
+		s := segment{offA: (k/row*l.line + k%row) * es, n: int32(end - k)}
 		if end == blockEnd {
 			s.end = 1
 		}
 		j.segs = append(j.segs, s)
 		k = end
 	}
-	j.makeSteps()
+	j.makeSteps(j.b.strideK)
 }
 
 // convolve computes one geometry; j.b is set.
@@ -142,7 +142,7 @@ func (t *convTask[T]) Do(i int) {
 		a = first(s.a)
 	}
 	for n, st := range j.steps {
-		s.sweep(j.kern, a, first(t.y), es, j.b, st.k0, q.p0, q.p1, g.co, st.segs, n > 0)
+		s.sweep(j.kern, a, first(t.y), es, j.b, q.p0, q.p1, g.co, st.segs, n > 0)
 	}
 	col := q.p0 * Width
 	cols := min(q.p1*Width, g.co) - col

@@ -108,7 +108,8 @@ func TestLayoutOfTile(t *testing.T) {
 		{"rowC", unsafe.Offsetof(a.rowC), 40}, {"nseg", unsafe.Offsetof(a.nseg), 48},
 		{"strideA", unsafe.Offsetof(a.strideA), 56}, {"strideB", unsafe.Offsetof(a.strideB), 64},
 		{"panelB", unsafe.Offsetof(a.panelB), 72}, {"add", unsafe.Offsetof(a.add), 80},
-		{"n", unsafe.Offsetof(s.n), 8}, {"end", unsafe.Offsetof(s.end), 12}, {"segment", unsafe.Sizeof(s), 16},
+		{"offB", unsafe.Offsetof(s.offB), 8}, {"n", unsafe.Offsetof(s.n), 16}, {"end", unsafe.Offsetof(s.end), 20},
+		{"segment", unsafe.Sizeof(s), 24},
 	}
 	for _, r := range rows {
 		if unsafe.Sizeof(uintptr(0)) == 8 && r.got != r.want {

@@ -35,32 +35,35 @@ type step struct {
 // stepK bounds the length of a step unless a single block or a short rest needs more.
 const stepK = 1024
 
-// makeSteps cuts segs into steps.
-func (j *job[T]) makeSteps() {
-	j.steps = j.steps[:0]
-	total := 0
-	for _, s := range j.segs {
-		total += int(s.n)
+// makeSteps lets B follow the segments line by line, strideB bytes apart, and cuts the segments into
+// steps.
+func (j *job[T]) makeSteps(strideB int) {
+	k := 0
+	for i := range j.segs {
+		j.segs[i].offB = k * strideB
+		k += int(j.segs[i].n)
 	}
-	s0, k0, k, block := 0, 0, 0, 0
+	j.cutSteps(k)
+}
+
+// cutSteps cuts the segments, total k in all, into steps.
+func (j *job[T]) cutSteps(total int) {
+	j.steps = j.steps[:0]
+	s0, k0, k := 0, 0, 0
 	for i, s := range j.segs {
 		k += int(s.n)
-		if s.end == 0 {
-			continue
-		}
-		block = max(block, k-k0)
-		if last := i == len(j.segs)-1; last || (k-k0 >= stepK && total-k >= stepK/2) {
+		if i == len(j.segs)-1 || (s.end != 0 && k-k0 >= stepK && total-k >= stepK/2) {
 			j.steps = append(j.steps, step{segs: j.segs[s0 : i+1], k0: k0, k1: k})
 			s0, k0 = i+1, k
 		}
 	}
 }
 
-// runs appends segments for n consecutive k in blocks of the given length, starting at byte offset off.
-func (j *job[T]) runs(n, block, off, strideA int) {
+// runs appends segments for n consecutive k in blocks of the given length, starting at byte offset offA.
+func (j *job[T]) runs(n, block, offA, strideA int) {
 	for k := 0; k < n; k += block {
 		m := min(block, n-k)
-		j.segs = append(j.segs, segment{off: off + k*strideA, n: int32(m), end: 1})
+		j.segs = append(j.segs, segment{offA: offA + k*strideA, n: int32(m), end: 1})
 	}
 }
 

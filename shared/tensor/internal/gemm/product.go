@@ -40,7 +40,11 @@ func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, rowBase int, ep E
 		strideA = Width * es
 	}
 	j.runs(p.K, BlockK, 0, strideA)
-	j.makeSteps()
+	strideB := Width * es // of a packed B
+	if pb == nil && directB(p) {
+		strideB = p.LDB * es
+	}
+	j.makeSteps(strideB)
 	longest := 1
 	for _, s := range j.steps {
 		longest = max(longest, s.k1-s.k0)
@@ -56,7 +60,7 @@ func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, rowBase int, ep E
 	case t.each:
 		rows, chunk = p.M, panels
 	case directB(p):
-		j.b = operand{base: first(b), strideK: p.LDB * es, strideP: Width * es}
+		j.b = operand{base: first(b), strideK: strideB, strideP: Width * es}
 	default:
 		j.packed = grow(j.packed, PackedLen(p.K, p.N))
 		j.pack(j.packed, b, p.K, p.N, p.LDB, p.TransB)
@@ -98,7 +102,7 @@ func (t *productTask[T]) Do(i int) {
 	col, cols := q.p0*Width, min(q.p1*Width, p.N)-q.p0*Width
 	for n, st := range j.steps {
 		a, strideA := t.prepareA(s, t.a[q.item*p.StrideA:], q.r0, rows, st)
-		s.sweep(j.kern, a, first(c), strideA, b, st.k0, q.p0, q.p1, p.N, st.segs, n > 0)
+		s.sweep(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
 	}
 	if p.K == 0 {
 		for r := range rows {

@@ -9,20 +9,17 @@ type operand struct {
 	strideP int // bytes from one panel to the next
 }
 
-// at is the operand from row k and panel p on.
-func (o operand) at(k, p int) unsafe.Pointer { return unsafe.Add(o.base, k*o.strideK+p*o.strideP) }
-
 // packedOperand describes the panels of a packed matrix of k rows.
 func packedOperand[T Float](data []T, k int) operand {
 	es := size[T]()
 	return operand{base: first(data), strideK: Width * es, strideP: Width * k * es}
 }
 
-// sweep runs the kernels over all rows of rowA and rowC and panels [p0, p1) of b, which begins at row
-// k0 of the whole B, for one range of k given by segs. n is the number of columns of C: those of the
+// sweep runs the kernels over all rows of rowA and rowC and panels [p0, p1) of b for the range of k given
+// by segs. n is the number of columns of C: those of the
 // last panel beyond n are computed in the padded tile and dropped. If add is false the first block of
 // segs is stored to C, else added.
-func (s *scratch[T]) sweep(f kernels, a, c unsafe.Pointer, strideA int, b operand, k0, p0, p1, n int,
+func (s *scratch[T]) sweep(f kernels, a, c unsafe.Pointer, strideA int, b operand, p0, p1, n int,
 	segs []segment, add bool) {
 	es := size[T]()
 	t := &s.arg
@@ -32,7 +29,7 @@ func (s *scratch[T]) sweep(f kernels, a, c unsafe.Pointer, strideA int, b operan
 		t.np = groupSize(p1-p, f.panels)
 		cols := t.np * Width
 		width := min(cols, n-p*Width)
-		t.b = b.at(k0, p)
+		t.b = unsafe.Add(b.base, p*b.strideP)
 		origin := unsafe.Add(c, p*Width*es)
 		for r := 0; r < rows; {
 			t.mr = groupSize(rows-r, f.rows)

@@ -7,11 +7,11 @@ import (
 )
 
 // segment is a run of consecutive k. The A element of row r at the i-th k of the run lies
-// off + i*strideA bytes after the row's start; B goes on from the run before.
+// offA + i*strideA bytes after the row's start, the line of B offB + i*strideB bytes after B's.
 type segment struct {
-	off int   // bytes
-	n   int32 // at least 1
-	end int32 // 1 where a block of the reduction ends
+	offA, offB int   // bytes
+	n          int32 // at least 1
+	end        int32 // 1 where a block of the reduction ends
 }
 
 // tile is the argument of a kernel, which computes, for rows r < mr and panels p < np,
@@ -19,7 +19,7 @@ type segment struct {
 //	acc = 0
 //	for every segment s:
 //		for i = 0 .. s.n-1:
-//			acc[r][p*16+j] = fma(A(r, s, i), B(k, p, j), acc[r][p*16+j])   for j < 16
+//			acc[r][p*16+j] = fma(A(r, s, i), B(s, i, p, j), acc[r][p*16+j])   for j < 16
 //		if s.end: C[r][p*16+j] = acc, or C[r][p*16+j] + acc if add; then acc = 0 and add = true
 //
 // The assembly knows the layout of tile and segment; kernels change nseg and add.
@@ -78,13 +78,11 @@ func tilePortable[T Float](arg unsafe.Pointer) {
 	rowA := unsafe.Slice((*int)(t.rowA), t.mr)
 	rowC := unsafe.Slice((*int)(t.rowC), t.mr)
 	var acc [4][Width]T
-	k := 0
 	for _, s := range unsafe.Slice((*segment)(t.segs), t.nseg) {
 		for i := range int(s.n) {
-			b := (*[Width]T)(unsafe.Add(t.b, k*t.strideB))
-			k++
+			b := (*[Width]T)(unsafe.Add(t.b, s.offB+i*t.strideB))
 			for r, off := range rowA {
-				x := *(*T)(unsafe.Add(t.a, off+s.off+i*t.strideA))
+				x := *(*T)(unsafe.Add(t.a, off+s.offA+i*t.strideA))
 				fmaRow(&acc[r], x, b)
 			}
 		}

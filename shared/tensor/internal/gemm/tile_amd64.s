@@ -12,14 +12,15 @@ TEXT ·tileAVX512_1x16(SB), NOSPLIT, $0-8
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
 	ADDQ   BX, R8
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -56,7 +57,7 @@ single:
 	JNZ              single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -79,7 +80,7 @@ clear:
 	VPXORD Z0, Z0, Z0
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -93,7 +94,6 @@ TEXT ·tileAVX512_1x32(SB), NOSPLIT, $0-8
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
 	ADDQ   BX, R8
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -101,7 +101,9 @@ TEXT ·tileAVX512_1x32(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -153,7 +155,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -180,7 +182,7 @@ clear:
 	VPXORD Z1, Z1, Z1
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -194,7 +196,6 @@ TEXT ·tileAVX512_1x48(SB), NOSPLIT, $0-8
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
 	ADDQ   BX, R8
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -203,7 +204,9 @@ TEXT ·tileAVX512_1x48(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -265,7 +268,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -296,7 +299,7 @@ clear:
 	VPXORD Z2, Z2, Z2
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -312,7 +315,6 @@ TEXT ·tileAVX512_2x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R8
 	MOVQ   8(AX), R9
 	ADDQ   BX, R9
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -320,7 +322,9 @@ TEXT ·tileAVX512_2x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -362,7 +366,7 @@ single:
 	JNZ              single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -393,7 +397,7 @@ clear:
 	VPXORD Z1, Z1, Z1
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -409,7 +413,6 @@ TEXT ·tileAVX512_2x32(SB), NOSPLIT, $0-8
 	ADDQ   BX, R8
 	MOVQ   8(AX), R9
 	ADDQ   BX, R9
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -419,7 +422,9 @@ TEXT ·tileAVX512_2x32(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -486,7 +491,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -525,7 +530,7 @@ clear:
 	VPXORD Z3, Z3, Z3
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -541,7 +546,6 @@ TEXT ·tileAVX512_2x48(SB), NOSPLIT, $0-8
 	ADDQ   BX, R8
 	MOVQ   8(AX), R9
 	ADDQ   BX, R9
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -553,7 +557,9 @@ TEXT ·tileAVX512_2x48(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -635,7 +641,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -682,7 +688,7 @@ clear:
 	VPXORD Z5, Z5, Z5
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -700,7 +706,6 @@ TEXT ·tileAVX512_3x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R9
 	MOVQ   16(AX), R10
 	ADDQ   BX, R10
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -709,7 +714,9 @@ TEXT ·tileAVX512_3x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -756,7 +763,7 @@ single:
 	JNZ              single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -795,7 +802,7 @@ clear:
 	VPXORD Z2, Z2, Z2
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -813,7 +820,6 @@ TEXT ·tileAVX512_3x32(SB), NOSPLIT, $0-8
 	ADDQ   BX, R9
 	MOVQ   16(AX), R10
 	ADDQ   BX, R10
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -825,7 +831,9 @@ TEXT ·tileAVX512_3x32(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -907,7 +915,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -958,7 +966,7 @@ clear:
 	VPXORD Z5, Z5, Z5
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -976,7 +984,6 @@ TEXT ·tileAVX512_3x48(SB), NOSPLIT, $0-8
 	ADDQ   BX, R9
 	MOVQ   16(AX), R10
 	ADDQ   BX, R10
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -991,7 +998,9 @@ TEXT ·tileAVX512_3x48(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -1059,7 +1068,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -1122,7 +1131,7 @@ clear:
 	VPXORD Z8, Z8, Z8
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -1142,7 +1151,6 @@ TEXT ·tileAVX512_4x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R10
 	MOVQ   24(AX), R11
 	ADDQ   BX, R11
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -1152,7 +1160,9 @@ TEXT ·tileAVX512_4x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -1204,7 +1214,7 @@ single:
 	JNZ              single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -1251,7 +1261,7 @@ clear:
 	VPXORD Z3, Z3, Z3
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -1271,7 +1281,6 @@ TEXT ·tileAVX512_4x32(SB), NOSPLIT, $0-8
 	ADDQ   BX, R10
 	MOVQ   24(AX), R11
 	ADDQ   BX, R11
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -1285,7 +1294,9 @@ TEXT ·tileAVX512_4x32(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -1382,7 +1393,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -1445,7 +1456,7 @@ clear:
 	VPXORD Z7, Z7, Z7
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -1465,7 +1476,6 @@ TEXT ·tileAVX512_4x48(SB), NOSPLIT, $0-8
 	ADDQ   BX, R10
 	MOVQ   24(AX), R11
 	ADDQ   BX, R11
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -1483,7 +1493,9 @@ TEXT ·tileAVX512_4x48(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -1563,7 +1575,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -1642,7 +1654,7 @@ clear:
 	VPXORD Z11, Z11, Z11
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -1664,7 +1676,6 @@ TEXT ·tileAVX512_5x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R11
 	MOVQ   32(AX), R12
 	ADDQ   BX, R12
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -1675,7 +1686,9 @@ TEXT ·tileAVX512_5x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -1732,7 +1745,7 @@ single:
 	JNZ              single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -1787,7 +1800,7 @@ clear:
 	VPXORD Z4, Z4, Z4
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -1809,7 +1822,6 @@ TEXT ·tileAVX512_5x32(SB), NOSPLIT, $0-8
 	ADDQ   BX, R11
 	MOVQ   32(AX), R12
 	ADDQ   BX, R12
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -1825,7 +1837,9 @@ TEXT ·tileAVX512_5x32(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -1899,7 +1913,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -1974,7 +1988,7 @@ clear:
 	VPXORD Z9, Z9, Z9
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -1996,7 +2010,6 @@ TEXT ·tileAVX512_5x48(SB), NOSPLIT, $0-8
 	ADDQ   BX, R11
 	MOVQ   32(AX), R12
 	ADDQ   BX, R12
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -2017,7 +2030,9 @@ TEXT ·tileAVX512_5x48(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -2109,7 +2124,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -2204,7 +2219,7 @@ clear:
 	VPXORD Z14, Z14, Z14
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -2228,7 +2243,6 @@ TEXT ·tileAVX512_6x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R12
 	MOVQ   40(AX), R13
 	ADDQ   BX, R13
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -2240,7 +2254,9 @@ TEXT ·tileAVX512_6x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -2302,7 +2318,7 @@ single:
 	JNZ              single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -2365,7 +2381,7 @@ clear:
 	VPXORD Z5, Z5, Z5
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -2389,7 +2405,6 @@ TEXT ·tileAVX512_6x32(SB), NOSPLIT, $0-8
 	ADDQ   BX, R12
 	MOVQ   40(AX), R13
 	ADDQ   BX, R13
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -2407,7 +2422,9 @@ TEXT ·tileAVX512_6x32(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -2490,7 +2507,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -2577,7 +2594,7 @@ clear:
 	VPXORD Z11, Z11, Z11
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -2601,7 +2618,6 @@ TEXT ·tileAVX512_6x48(SB), NOSPLIT, $0-8
 	ADDQ   BX, R12
 	MOVQ   40(AX), R13
 	ADDQ   BX, R13
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -2625,7 +2641,9 @@ TEXT ·tileAVX512_6x48(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -2729,7 +2747,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -2840,7 +2858,7 @@ clear:
 	VPXORD Z17, Z17, Z17
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -2866,7 +2884,6 @@ TEXT ·tileAVX512_7x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R13
 	MOVQ   48(AX), R14
 	ADDQ   BX, R14
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -2879,7 +2896,9 @@ TEXT ·tileAVX512_7x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -2946,7 +2965,7 @@ single:
 	JNZ              single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -3017,7 +3036,7 @@ clear:
 	VPXORD Z6, Z6, Z6
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -3043,7 +3062,6 @@ TEXT ·tileAVX512_7x32(SB), NOSPLIT, $0-8
 	ADDQ   BX, R13
 	MOVQ   48(AX), R14
 	ADDQ   BX, R14
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -3063,7 +3081,9 @@ TEXT ·tileAVX512_7x32(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -3155,7 +3175,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -3254,7 +3274,7 @@ clear:
 	VPXORD Z13, Z13, Z13
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -3280,7 +3300,6 @@ TEXT ·tileAVX512_7x48(SB), NOSPLIT, $0-8
 	ADDQ   BX, R13
 	MOVQ   48(AX), R14
 	ADDQ   BX, R14
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -3307,7 +3326,9 @@ TEXT ·tileAVX512_7x48(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -3423,7 +3444,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -3550,7 +3571,7 @@ clear:
 	VPXORD Z20, Z20, Z20
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -3578,7 +3599,6 @@ TEXT ·tileAVX512_8x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R14
 	MOVQ   56(AX), R15
 	ADDQ   BX, R15
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -3592,7 +3612,9 @@ TEXT ·tileAVX512_8x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -3664,7 +3686,7 @@ single:
 	JNZ              single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -3743,7 +3765,7 @@ clear:
 	VPXORD Z7, Z7, Z7
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -3771,7 +3793,6 @@ TEXT ·tileAVX512_8x32(SB), NOSPLIT, $0-8
 	ADDQ   BX, R14
 	MOVQ   56(AX), R15
 	ADDQ   BX, R15
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -3793,7 +3814,9 @@ TEXT ·tileAVX512_8x32(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -3894,7 +3917,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -4005,7 +4028,7 @@ clear:
 	VPXORD Z15, Z15, Z15
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -4033,7 +4056,6 @@ TEXT ·tileAVX512_8x48(SB), NOSPLIT, $0-8
 	ADDQ   BX, R14
 	MOVQ   56(AX), R15
 	ADDQ   BX, R15
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -4063,7 +4085,9 @@ TEXT ·tileAVX512_8x48(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x02, CX
 	JLT     tail
 
@@ -4191,7 +4215,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -4334,7 +4358,7 @@ clear:
 	VPXORD Z23, Z23, Z23
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -4385,7 +4409,6 @@ TEXT ·tileAVX2_1x16(SB), NOSPLIT, $0-8
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
 	ADDQ   BX, R8
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VXORPS Y0, Y0, Y0
@@ -4393,7 +4416,9 @@ TEXT ·tileAVX2_1x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -4445,7 +4470,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -4472,7 +4497,7 @@ clear:
 	VXORPS Y1, Y1, Y1
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -4488,7 +4513,6 @@ TEXT ·tileAVX2_2x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R8
 	MOVQ   8(AX), R9
 	ADDQ   BX, R9
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VXORPS Y0, Y0, Y0
@@ -4498,7 +4522,9 @@ TEXT ·tileAVX2_2x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -4565,7 +4591,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -4604,7 +4630,7 @@ clear:
 	VXORPS Y3, Y3, Y3
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -4622,7 +4648,6 @@ TEXT ·tileAVX2_3x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R9
 	MOVQ   16(AX), R10
 	ADDQ   BX, R10
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VXORPS Y0, Y0, Y0
@@ -4634,7 +4659,9 @@ TEXT ·tileAVX2_3x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -4716,7 +4743,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -4767,7 +4794,7 @@ clear:
 	VXORPS Y5, Y5, Y5
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -4787,7 +4814,6 @@ TEXT ·tileAVX2_4x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R10
 	MOVQ   24(AX), R11
 	ADDQ   BX, R11
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VXORPS Y0, Y0, Y0
@@ -4801,7 +4827,9 @@ TEXT ·tileAVX2_4x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -4898,7 +4926,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -4961,7 +4989,7 @@ clear:
 	VXORPS Y7, Y7, Y7
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -4983,7 +5011,6 @@ TEXT ·tileAVX2_5x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R11
 	MOVQ   32(AX), R12
 	ADDQ   BX, R12
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VXORPS Y0, Y0, Y0
@@ -4999,7 +5026,9 @@ TEXT ·tileAVX2_5x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -5111,7 +5140,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -5186,7 +5215,7 @@ clear:
 	VXORPS Y9, Y9, Y9
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -5210,7 +5239,6 @@ TEXT ·tileAVX2_6x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R12
 	MOVQ   40(AX), R13
 	ADDQ   BX, R13
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VXORPS Y0, Y0, Y0
@@ -5228,7 +5256,9 @@ TEXT ·tileAVX2_6x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -5355,7 +5385,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -5442,7 +5472,7 @@ clear:
 	VXORPS Y11, Y11, Y11
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -5493,7 +5523,6 @@ TEXT ·tileAVX512D_1x16(SB), NOSPLIT, $0-8
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
 	ADDQ   BX, R8
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -5501,7 +5530,9 @@ TEXT ·tileAVX512D_1x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -5553,7 +5584,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -5580,7 +5611,7 @@ clear:
 	VPXORD Z1, Z1, Z1
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -5596,7 +5627,6 @@ TEXT ·tileAVX512D_2x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R8
 	MOVQ   8(AX), R9
 	ADDQ   BX, R9
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -5606,7 +5636,9 @@ TEXT ·tileAVX512D_2x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -5673,7 +5705,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -5712,7 +5744,7 @@ clear:
 	VPXORD Z3, Z3, Z3
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -5730,7 +5762,6 @@ TEXT ·tileAVX512D_3x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R9
 	MOVQ   16(AX), R10
 	ADDQ   BX, R10
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -5742,7 +5773,9 @@ TEXT ·tileAVX512D_3x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -5824,7 +5857,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -5875,7 +5908,7 @@ clear:
 	VPXORD Z5, Z5, Z5
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -5895,7 +5928,6 @@ TEXT ·tileAVX512D_4x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R10
 	MOVQ   24(AX), R11
 	ADDQ   BX, R11
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -5909,7 +5941,9 @@ TEXT ·tileAVX512D_4x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -6006,7 +6040,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -6069,7 +6103,7 @@ clear:
 	VPXORD Z7, Z7, Z7
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -6091,7 +6125,6 @@ TEXT ·tileAVX512D_5x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R11
 	MOVQ   32(AX), R12
 	ADDQ   BX, R12
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -6107,7 +6140,9 @@ TEXT ·tileAVX512D_5x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -6219,7 +6254,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -6294,7 +6329,7 @@ clear:
 	VPXORD Z9, Z9, Z9
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -6318,7 +6353,6 @@ TEXT ·tileAVX512D_6x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R12
 	MOVQ   40(AX), R13
 	ADDQ   BX, R13
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -6336,7 +6370,9 @@ TEXT ·tileAVX512D_6x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -6463,7 +6499,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -6550,7 +6586,7 @@ clear:
 	VPXORD Z11, Z11, Z11
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -6576,7 +6612,6 @@ TEXT ·tileAVX512D_7x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R13
 	MOVQ   48(AX), R14
 	ADDQ   BX, R14
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -6596,7 +6631,9 @@ TEXT ·tileAVX512D_7x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -6738,7 +6775,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -6837,7 +6874,7 @@ clear:
 	VPXORD Z13, Z13, Z13
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -6865,7 +6902,6 @@ TEXT ·tileAVX512D_8x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R14
 	MOVQ   56(AX), R15
 	ADDQ   BX, R15
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VPXORD Z0, Z0, Z0
@@ -6887,7 +6923,9 @@ TEXT ·tileAVX512D_8x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -7044,7 +7082,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -7155,7 +7193,7 @@ clear:
 	VPXORD Z15, Z15, Z15
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -7169,7 +7207,6 @@ TEXT ·tileAVX2D_1x16(SB), NOSPLIT, $0-8
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
 	ADDQ   BX, R8
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VXORPS Y0, Y0, Y0
@@ -7179,7 +7216,9 @@ TEXT ·tileAVX2D_1x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -7251,7 +7290,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -7286,7 +7325,7 @@ clear:
 	VXORPS Y3, Y3, Y3
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER
@@ -7302,7 +7341,6 @@ TEXT ·tileAVX2D_2x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R8
 	MOVQ   8(AX), R9
 	ADDQ   BX, R9
-	MOVQ   8(DX), BX
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
 	VXORPS Y0, Y0, Y0
@@ -7316,7 +7354,9 @@ TEXT ·tileAVX2D_2x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVLQSX 8(DI), CX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
 	SUBQ    $0x04, CX
 	JLT     tail
 
@@ -7413,7 +7453,7 @@ single:
 	JNZ          single
 
 done:
-	CMPL    12(DI), $0x00
+	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
 	JNE     add
@@ -7468,7 +7508,7 @@ clear:
 	VXORPS Y7, Y7, Y7
 
 next:
-	ADDQ $0x10, DI
+	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
 	VZEROUPPER

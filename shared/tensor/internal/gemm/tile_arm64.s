@@ -8,7 +8,6 @@
 // func tileNEON_1x16(t *byte)
 TEXT ·tileNEON_1x16(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	MOVD 8(R0), R2
 	MOVD 24(R0), R1
 	MOVD 48(R0), R9
 	MOVD 56(R0), R4
@@ -26,7 +25,10 @@ segment:
 	ADD R5, R16
 	MOVD 0(R17), R5
 	ADD R16, R5, R10
-	MOVW 8(R1), R7
+	MOVD 8(R0), R2
+	MOVD 8(R1), R5
+	ADD R5, R2
+	MOVW 16(R1), R7
 
 loop:
 	VLD1.P (R2)(R3), [V24.S4, V25.S4, V26.S4, V27.S4]
@@ -37,7 +39,7 @@ loop:
 	VFMLA V28.S4, V27.S4, V3.S4
 	SUBS $1, R7
 	BNE loop
-	MOVW 12(R1), R5
+	MOVW 20(R1), R5
 	CBZ R5, next
 	MOVD 16(R0), R16
 	MOVD 40(R0), R17
@@ -65,7 +67,7 @@ clear:
 	VEOR V3.B16, V3.B16, V3.B16
 
 next:
-	ADD $16, R1
+	ADD $24, R1
 	SUBS $1, R9
 	BNE segment
 	RET
@@ -74,7 +76,6 @@ next:
 // func tileNEON_2x16(t *byte)
 TEXT ·tileNEON_2x16(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	MOVD 8(R0), R2
 	MOVD 24(R0), R1
 	MOVD 48(R0), R9
 	MOVD 56(R0), R4
@@ -98,7 +99,10 @@ segment:
 	ADD R16, R5, R10
 	MOVD 8(R17), R5
 	ADD R16, R5, R11
-	MOVW 8(R1), R7
+	MOVD 8(R0), R2
+	MOVD 8(R1), R5
+	ADD R5, R2
+	MOVW 16(R1), R7
 
 loop:
 	VLD1.P (R2)(R3), [V24.S4, V25.S4, V26.S4, V27.S4]
@@ -114,7 +118,7 @@ loop:
 	VFMLA V29.S4, V27.S4, V7.S4
 	SUBS $1, R7
 	BNE loop
-	MOVW 12(R1), R5
+	MOVW 20(R1), R5
 	CBZ R5, next
 	MOVD 16(R0), R16
 	MOVD 40(R0), R17
@@ -157,7 +161,7 @@ clear:
 	VEOR V7.B16, V7.B16, V7.B16
 
 next:
-	ADD $16, R1
+	ADD $24, R1
 	SUBS $1, R9
 	BNE segment
 	RET
@@ -166,7 +170,6 @@ next:
 // func tileNEON_3x16(t *byte)
 TEXT ·tileNEON_3x16(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	MOVD 8(R0), R2
 	MOVD 24(R0), R1
 	MOVD 48(R0), R9
 	MOVD 56(R0), R4
@@ -196,7 +199,10 @@ segment:
 	ADD R16, R5, R11
 	MOVD 16(R17), R5
 	ADD R16, R5, R12
-	MOVW 8(R1), R7
+	MOVD 8(R0), R2
+	MOVD 8(R1), R5
+	ADD R5, R2
+	MOVW 16(R1), R7
 
 loop:
 	VLD1.P (R2)(R3), [V24.S4, V25.S4, V26.S4, V27.S4]
@@ -217,7 +223,7 @@ loop:
 	VFMLA V30.S4, V27.S4, V11.S4
 	SUBS $1, R7
 	BNE loop
-	MOVW 12(R1), R5
+	MOVW 20(R1), R5
 	CBZ R5, next
 	MOVD 16(R0), R16
 	MOVD 40(R0), R17
@@ -275,7 +281,7 @@ clear:
 	VEOR V11.B16, V11.B16, V11.B16
 
 next:
-	ADD $16, R1
+	ADD $24, R1
 	SUBS $1, R9
 	BNE segment
 	RET
@@ -284,7 +290,6 @@ next:
 // func tileNEON_4x16(t *byte)
 TEXT ·tileNEON_4x16(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	MOVD 8(R0), R2
 	MOVD 24(R0), R1
 	MOVD 48(R0), R9
 	MOVD 56(R0), R4
@@ -320,7 +325,10 @@ segment:
 	ADD R16, R5, R12
 	MOVD 24(R17), R5
 	ADD R16, R5, R13
-	MOVW 8(R1), R7
+	MOVD 8(R0), R2
+	MOVD 8(R1), R5
+	ADD R5, R2
+	MOVW 16(R1), R7
 
 loop:
 	VLD1.P (R2)(R3), [V24.S4, V25.S4, V26.S4, V27.S4]
@@ -346,7 +354,7 @@ loop:
 	VFMLA V31.S4, V27.S4, V15.S4
 	SUBS $1, R7
 	BNE loop
-	MOVW 12(R1), R5
+	MOVW 20(R1), R5
 	CBZ R5, next
 	MOVD 16(R0), R16
 	MOVD 40(R0), R17
@@ -419,7 +427,7 @@ clear:
 	VEOR V15.B16, V15.B16, V15.B16
 
 next:
-	ADD $16, R1
+	ADD $24, R1
 	SUBS $1, R9
 	BNE segment
 	RET
@@ -428,7 +436,6 @@ next:
 // func tileNEON_5x16(t *byte)
 TEXT ·tileNEON_5x16(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	MOVD 8(R0), R2
 	MOVD 24(R0), R1
 	MOVD 48(R0), R9
 	MOVD 56(R0), R4
@@ -470,7 +477,10 @@ segment:
 	ADD R16, R5, R13
 	MOVD 32(R17), R5
 	ADD R16, R5, R14
-	MOVW 8(R1), R7
+	MOVD 8(R0), R2
+	MOVD 8(R1), R5
+	ADD R5, R2
+	MOVW 16(R1), R7
 
 loop:
 	VLD1.P (R2)(R3), [V24.S4, V25.S4, V26.S4, V27.S4]
@@ -501,7 +511,7 @@ loop:
 	VFMLA V28.S4, V27.S4, V19.S4
 	SUBS $1, R7
 	BNE loop
-	MOVW 12(R1), R5
+	MOVW 20(R1), R5
 	CBZ R5, next
 	MOVD 16(R0), R16
 	MOVD 40(R0), R17
@@ -589,7 +599,7 @@ clear:
 	VEOR V19.B16, V19.B16, V19.B16
 
 next:
-	ADD $16, R1
+	ADD $24, R1
 	SUBS $1, R9
 	BNE segment
 	RET
@@ -598,7 +608,6 @@ next:
 // func tileNEON_6x16(t *byte)
 TEXT ·tileNEON_6x16(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), R0
-	MOVD 8(R0), R2
 	MOVD 24(R0), R1
 	MOVD 48(R0), R9
 	MOVD 56(R0), R4
@@ -646,7 +655,10 @@ segment:
 	ADD R16, R5, R14
 	MOVD 40(R17), R5
 	ADD R16, R5, R15
-	MOVW 8(R1), R7
+	MOVD 8(R0), R2
+	MOVD 8(R1), R5
+	ADD R5, R2
+	MOVW 16(R1), R7
 
 loop:
 	VLD1.P (R2)(R3), [V24.S4, V25.S4, V26.S4, V27.S4]
@@ -682,7 +694,7 @@ loop:
 	VFMLA V29.S4, V27.S4, V23.S4
 	SUBS $1, R7
 	BNE loop
-	MOVW 12(R1), R5
+	MOVW 20(R1), R5
 	CBZ R5, next
 	MOVD 16(R0), R16
 	MOVD 40(R0), R17
@@ -785,7 +797,7 @@ clear:
 	VEOR V23.B16, V23.B16, V23.B16
 
 next:
-	ADD $16, R1
+	ADD $24, R1
 	SUBS $1, R9
 	BNE segment
 	RET
