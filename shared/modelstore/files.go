@@ -72,8 +72,8 @@ func (s *Store) Verify(e Entry) error {
 			return fault.E(fault.Corrupt, "FILE_CORRUPT", op, "model %s: file %s: %w", e.Ref(), want.Name, bare(err))
 		}
 		if got != want.SHA256 {
-			return fault.E(fault.Corrupt, "DIGEST_MISMATCH", op, "model %s: file %s has SHA-256 %.12s, the manifest says %.12s",
-				e.Ref(), want.Name, got, want.SHA256)
+			return fault.E(fault.Corrupt, "DIGEST_MISMATCH", op,
+				"model %s: file %s has SHA-256 %.12s, the manifest says %.12s", e.Ref(), want.Name, got, want.SHA256)
 		}
 	}
 	return nil
@@ -118,8 +118,8 @@ func (e *Entry) extract() (string, error) {
 		return final, nil
 	}
 	failed := func(err error) error {
-		return fault.E(fault.Unavailable, "CACHE_NOT_WRITABLE", "", "model %s cannot be copied to the model cache: %w", e.Ref(),
-			bare(err))
+		return fault.E(fault.Unavailable, "CACHE_NOT_WRITABLE", "", "model %s cannot be copied to the model cache: %w",
+			e.Ref(), bare(err))
 	}
 	if err := os.MkdirAll(e.root.Cache, 0o755); err != nil {
 		return "", failed(err)

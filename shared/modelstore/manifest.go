@@ -9,6 +9,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -108,7 +109,7 @@ func (m *Manifest) ComputeDigest() (string, error) {
 		return "", fault.E(fault.Invalid, "BAD_MANIFEST", "modelstore.ComputeDigest", "config: %w", err)
 	}
 	files := slices.Clone(m.Files)
-	slices.SortFunc(files, func(a, b File) int { return bytes.Compare([]byte(a.Name), []byte(b.Name)) })
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	f := functional{
 		Format: m.Format, Family: m.Family, Architecture: m.Architecture, Config: config,
 		Labels: m.Labels, Inputs: m.Inputs, Outputs: m.Outputs, Files: files,
@@ -229,5 +230,5 @@ var (
 )
 
 func validName(s string) bool {
-	return namePattern.MatchString(s) && !bytes.Contains([]byte(s), []byte(".."))
+	return namePattern.MatchString(s) && !strings.Contains(s, "..")
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/manifold-gen/manifold/shared/fault"
 )
@@ -120,12 +121,11 @@ func TestResolveErrors(t *testing.T) {
 }
 
 func TestVersionOrder(t *testing.T) {
-	want := []string{"0.9", "1", "1.0", "1.9", "1.10", "2", "2-rc1", "02", "10", "a", "a2", "a10"}
+	// 2 and 02 are one number: what follows decides, then the text.
+	want := []string{"0.9", "1", "1.0", "1.9", "1.10", "02", "2", "2-rc1", "10", "a", "a2", "a10"}
 	got := slices.Clone(want)
 	slices.Reverse(got)
 	slices.SortFunc(got, CompareVersions)
-	// 2 and 02 are one number: the rest decides, then the length.
-	want = []string{"0.9", "1", "1.0", "1.9", "1.10", "02", "2", "2-rc1", "10", "a", "a2", "a10"}
 	if !slices.Equal(got, want) {
 		t.Errorf("order %q, want %q", got, want)
 	}
@@ -204,7 +204,7 @@ func TestHostileManifests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	edit := func(old, new string) []byte { return bytes.Replace(valid, []byte(old), []byte(new), 1) }
+	edit := func(from, to string) []byte { return bytes.Replace(valid, []byte(from), []byte(to), 1) }
 	rows := map[string][]byte{
 		"empty":      nil,
 		"truncated":  valid[:len(valid)/2],
@@ -387,6 +387,28 @@ func TestConcurrentPublishersGetTheirOwnVersions(t *testing.T) {
 	wg.Wait()
 	if got := s.versions("m"); !slices.Equal(got, []string{"1", "2", "3", "4", "5", "6", "7", "8"}) {
 		t.Errorf("versions %q", got)
+	}
+}
+
+func TestLeftoversAreSwept(t *testing.T) {
+	s, dir := newStore(t)
+	for _, name := range []string{".publish-1", ".delete-1", ".publish-2", ".other"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if old := time.Now().Add(-48 * time.Hour); name != ".publish-2" {
+			if err := os.Chtimes(filepath.Join(dir, name), old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	publish(t, s, example("m", "1"), contents("w"))
+	left, _ := filepath.Glob(filepath.Join(dir, ".*"))
+	for i, l := range left {
+		left[i] = filepath.Base(l)
+	}
+	if !slices.Equal(left, []string{".other", ".publish-2"}) {
+		t.Errorf("left are %q; want what is not ours and what may be in use", left)
 	}
 }
 

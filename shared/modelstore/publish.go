@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -48,7 +49,8 @@ func (s *Store) Publish(ctx context.Context, m Manifest, c Contents) (Entry, err
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
 		return Entry{}, diskError(op, "the model directory cannot be made", err)
 	}
-	temp, err := os.MkdirTemp(r.Dir, ".publish-")
+	sweep(r.Dir)
+	temp, err := os.MkdirTemp(r.Dir, publishPrefix)
 	if err != nil {
 		return Entry{}, diskError(op, "a directory for the new version cannot be made", err)
 	}
@@ -84,6 +86,26 @@ func (s *Store) Publish(ctx context.Context, m Manifest, c Contents) (Entry, err
 		return Entry{}, fault.E(fault.Internal, "PUBLISH_LOST", op, "model %s vanished after it was published", m.Ref())
 	}
 	return e, fault.Wrap(op, e.Err)
+}
+
+// Prefixes of the directories that hold half-made and half-deleted versions. No model name begins with a dot.
+const (
+	publishPrefix = ".publish-"
+	deletePrefix  = ".delete-"
+	staleAfter    = 24 * time.Hour
+)
+
+// sweep removes what publishers and deleters that were killed left behind. A day is more than any of them takes.
+func sweep(dir string) {
+	list, _ := os.ReadDir(dir) // what cannot be listed cannot be swept; publishing reports why
+	for _, d := range list {
+		if !strings.HasPrefix(d.Name(), publishPrefix) && !strings.HasPrefix(d.Name(), deletePrefix) {
+			continue
+		}
+		if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > staleAfter {
+			_ = os.RemoveAll(filepath.Join(dir, d.Name())) // the next one tries again
+		}
+	}
 }
 
 func (s *Store) writable() *Root {
@@ -246,7 +268,7 @@ func install(root, temp, name, version string) error {
 func (s *Store) Annotate(e Entry, change func(*Manifest), card func(*Manifest) string) (Entry, error) {
 	const op = "modelstore.Annotate"
 	if e.Manifest == nil || e.root == nil || !e.root.Writable {
-		return Entry{}, fault.E(fault.Precondition, "READ_ONLY", op, "model %s lies in a root that cannot be written to", e.Ref())
+		return Entry{}, readOnly(op, e)
 	}
 	text, err := json.Marshal(e.Manifest)
 	if err != nil {
@@ -279,9 +301,9 @@ func (s *Store) Annotate(e Entry, change func(*Manifest), card func(*Manifest) s
 func (s *Store) Delete(e Entry) error {
 	const op = "modelstore.Delete"
 	if e.root == nil || !e.root.Writable {
-		return fault.E(fault.Precondition, "READ_ONLY", op, "model %s lies in a root that cannot be written to", e.Ref())
+		return readOnly(op, e)
 	}
-	temp, err := os.MkdirTemp(e.root.Dir, ".delete-")
+	temp, err := os.MkdirTemp(e.root.Dir, deletePrefix)
 	if err != nil {
 		return diskError(op, "model "+e.Ref()+" cannot be deleted", err)
 	}
@@ -300,6 +322,10 @@ func (s *Store) forget(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.parsed, e.root.Name+"\x00"+e.root.Dir+"\x00"+e.Name+"\x00"+e.Version)
+}
+
+func readOnly(op string, e Entry) *fault.Error {
+	return fault.E(fault.Precondition, "READ_ONLY", op, "model %s lies in a root that cannot be written to", e.Ref())
 }
 
 func diskError(op, what string, err error) *fault.Error {

@@ -13,30 +13,43 @@ import (
 
 // Config says how to train. Zero values mean the defaults that each field states; Defaults fills them in.
 type Config struct {
-	Steps  int     `yaml:"steps,omitempty" json:"steps"`   // optimisation steps; 0: from Epochs
-	Epochs float64 `yaml:"epochs,omitempty" json:"epochs"` // passes over the data; exactly one of Steps and Epochs is set
-	Batch  int     `yaml:"batch,omitempty" json:"batch"`   // samples of one step; 64
-	Micro  int     `yaml:"micro,omitempty" json:"micro"`   // samples of one forward, divides Batch; Batch up to 32
+	// Exactly one of Steps, optimisation steps, and Epochs, passes over the data, is set.
+	Steps  int     `yaml:"steps,omitempty" json:"steps"`
+	Epochs float64 `yaml:"epochs,omitempty" json:"epochs"`
+	// Batch is the samples of one step; 64. Micro is those of one forward pass and divides Batch; its largest divisor
+	// up to 32.
+	Batch int `yaml:"batch,omitempty" json:"batch"`
+	Micro int `yaml:"micro,omitempty" json:"micro"`
 
-	LearningRate    float64 `yaml:"learning_rate,omitempty" json:"learning_rate"`         // at its highest; 1e-3
-	MinLearningRate float64 `yaml:"min_learning_rate,omitempty" json:"min_learning_rate"` // where the cosine ends; 0
-	Warmup          int     `yaml:"warmup,omitempty" json:"warmup"`                       // steps of linear rise; 0
-	Beta1           float64 `yaml:"beta1,omitempty" json:"beta1"`                         // of AdamW; 0.9
-	Beta2           float64 `yaml:"beta2,omitempty" json:"beta2"`                         // of AdamW; 0.999
-	Epsilon         float64 `yaml:"epsilon,omitempty" json:"epsilon"`                     // of AdamW; 1e-8
-	WeightDecay     float64 `yaml:"weight_decay,omitempty" json:"weight_decay"`           // decoupled, none on rank <= 1; 0
-	Clip            float64 `yaml:"clip,omitempty" json:"clip"`                           // of the gradient's global norm; 0: none
-	EMA             float64 `yaml:"ema,omitempty" json:"ema"`                             // decay of averaged weights; 0: none
+	// LearningRate is the highest one; 1e-3. It is reached linearly in Warmup steps, 0, and then falls along half a
+	// cosine to MinLearningRate, 0.
+	LearningRate    float64 `yaml:"learning_rate,omitempty" json:"learning_rate"`
+	MinLearningRate float64 `yaml:"min_learning_rate,omitempty" json:"min_learning_rate"`
+	Warmup          int     `yaml:"warmup,omitempty" json:"warmup"`
+	// Of AdamW: 0.9, 0.999, 1e-8, and no decay. The decay is decoupled and spares parameters of rank 1 and 0.
+	Beta1       float64 `yaml:"beta1,omitempty" json:"beta1"`
+	Beta2       float64 `yaml:"beta2,omitempty" json:"beta2"`
+	Epsilon     float64 `yaml:"epsilon,omitempty" json:"epsilon"`
+	WeightDecay float64 `yaml:"weight_decay,omitempty" json:"weight_decay"`
+	// Clip is the largest global norm of the gradient; 0 for none. EMA is the decay of the averaged weights; 0 for none.
+	Clip float64 `yaml:"clip,omitempty" json:"clip"`
+	EMA  float64 `yaml:"ema,omitempty" json:"ema"`
 
-	Seed uint64 `yaml:"seed,omitempty" json:"seed,string"` // of data order and all draws
+	// Seed is that of the order of the data and of all draws.
+	Seed uint64 `yaml:"seed,omitempty" json:"seed,string"`
 
-	EvalEvery int    `yaml:"eval_every,omitempty" json:"eval_every"` // steps between evaluations; 0: at the end alone
-	Patience  int    `yaml:"patience,omitempty" json:"patience"`     // evaluations without a better one before an early stop; 0: none
-	Select    string `yaml:"select,omitempty" json:"select"`         // metric that makes a checkpoint the best, lower is better; "loss"
+	// EvalEvery is the steps between evaluations; 0 for one at the end alone. Select names the metric that makes one
+	// the best, where lower is better; "loss". Patience is how many evaluations without a better one stop the run; 0
+	// for no early stop.
+	EvalEvery int    `yaml:"eval_every,omitempty" json:"eval_every"`
+	Patience  int    `yaml:"patience,omitempty" json:"patience"`
+	Select    string `yaml:"select,omitempty" json:"select"`
 
-	CheckpointEvery int `yaml:"checkpoint_every,omitempty" json:"-"` // steps; 500. Does not change the result
-	PreviewEvery    int `yaml:"preview_every,omitempty" json:"-"`    // steps; 0: none
-	LogEvery        int `yaml:"log_every,omitempty" json:"-"`        // steps between Step events; 10
+	// Steps between checkpoints, 500; between previews, 0 for none; between Stepped events, 10. They do not change the
+	// result.
+	CheckpointEvery int `yaml:"checkpoint_every,omitempty" json:"-"`
+	PreviewEvery    int `yaml:"preview_every,omitempty" json:"-"`
+	LogEvery        int `yaml:"log_every,omitempty" json:"-"`
 }
 
 // Limits of a Config: larger numbers are mistakes.

@@ -24,8 +24,9 @@ import (
 //
 // The errors: Invalid for the config; Precondition when another run uses dir or dir holds another run; Cancelled
 // or Deadline after ctx ended, with a checkpoint of the steps done; Unavailable when the last checkpoint cannot be
-// written, in which case the Result is returned as well (of the last step when the best cannot be read); Internal with the reason NOT_FINITE for a loss or
-// gradient that is NaN or infinite, with step, learning rate and parameter in the metadata.
+// written, in which case the Result is returned as well; Corrupt when the weights of the best evaluation cannot be
+// read, with those of the last step in the Result; Internal with the reason NOT_FINITE for a loss or gradient that is
+// NaN or infinite, with step, learning rate and layer in the metadata.
 func Run(ctx context.Context, dir string, task Task, cfg Config, events func(Event)) (*Result, error) {
 	const op = "train.Run"
 	cfg, err := cfg.Defaults(task.Samples())

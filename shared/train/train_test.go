@@ -29,10 +29,9 @@ type toy struct {
 	x, y []float32
 
 	// Hooks of single tests.
-	poison    int            // step whose loss is made infinite; 0: none
-	evaluated func(step int) // called at every evaluation
-	metric    func(loss float64) map[string]float64
-	steps     int // losses computed
+	poison int // step whose loss is made infinite; 0: none
+	metric func(loss float64) map[string]float64
+	steps  int // losses computed
 }
 
 const toySamples = 50

@@ -21,7 +21,7 @@ func (t *task) card(m *modelstore.Manifest, res *train.Result) string {
 		line("%s", m.Description)
 		line("")
 	}
-	line("A U-Net with %d parameters (%.3f GFLOP a forward pass) that denoises pictures of %dx%d pixels with %d %s.",
+	line("A U-Net with %d parameters (%.3f GFLOP a forward pass) for pictures of %dx%d pixels with %d %s.",
 		m.Parameters, float64(c.FLOPs())/1e9, c.ImageSize, c.ImageSize, c.InChannels, plural(c.InChannels, "channel"))
 	line("It predicts %s under the %s schedule of %d timesteps.", predictionWords[c.Prediction], c.Schedule, c.Steps)
 	if len(m.Labels) > 0 {
@@ -33,7 +33,8 @@ func (t *task) card(m *modelstore.Manifest, res *train.Result) string {
 	line("")
 	line("| | |")
 	line("|---|---|")
-	line("| data | %s: %d pictures for training, %d for selection |", m.Data.Name, t.data.train.Len(), t.data.selection.Len())
+	line("| data | %s: %d pictures for training, %d for selection |", m.Data.Name, t.data.train.Len(),
+		t.data.selection.Len())
 	line("| source of the data | %s |", t.data.origin)
 	line("| licence of the data | %s |", m.Data.Licence)
 	line("| licence of the weights | %s |", m.Licence)
@@ -54,7 +55,8 @@ func (t *task) card(m *modelstore.Manifest, res *train.Result) string {
 }
 
 var predictionWords = map[string]string{
-	"epsilon": "the noise", "x0": "the picture", "sample": "the picture", "v": "the velocity", "v_prediction": "the velocity",
+	"epsilon": "the noise", "x0": "the picture", "sample": "the picture", "v": "the velocity",
+	"v_prediction": "the velocity",
 }
 
 func plural(n int, word string) string {

@@ -57,7 +57,8 @@ func (r *Recipe) open(ctx context.Context, l *dataset.Locator) (*pictures, error
 	}
 	h, w, c := p.train.Shape()
 	if h != w {
-		return nil, fault.E(fault.Invalid, "NOT_SQUARE", op, "the pictures are %dx%d, want square ones; give data.size", h, w)
+		return nil, fault.E(fault.Invalid, "NOT_SQUARE", op, "the pictures are %dx%d, want square ones; give data.size",
+			h, w)
 	}
 	p.size, p.channels = h, c
 	if !r.Data.Unlabelled {
@@ -125,7 +126,8 @@ func (r *Recipe) openImages(ctx context.Context, l *dataset.Locator) (*pictures,
 	}
 	if tr < 1 || tr+sel > n {
 		return nil, fault.E(fault.Invalid, "BAD_SPLIT", "",
-			"%d pictures for training and %d for selection of %d, want at least one for each and no more than all", tr, sel, n)
+			"%d pictures for training and %d for selection of %d, want at least one for each and no more than all", tr,
+			sel, n)
 	}
 	order := rng.New(r.Seed).Perm(n, splitEpoch)
 	p := &pictures{

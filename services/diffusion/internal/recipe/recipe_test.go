@@ -480,3 +480,27 @@ func TestDataErrors(t *testing.T) {
 	_, err = r.Run(context.Background(), deps(t), nil)
 	wantFault(t, err, fault.Invalid, "7 channels")
 }
+
+func FuzzParse(f *testing.F) {
+	for _, name := range recipes.Names() {
+		text, _ := recipes.Get(name)
+		f.Add(text)
+	}
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := Parse(text)
+		if err != nil {
+			if fault.KindOf(err) != fault.Invalid {
+				t.Errorf("%v is of kind %v", err, fault.KindOf(err))
+			}
+			return
+		}
+		again, err := r.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Parse(again); err != nil && len(again) <= MaxRecipe {
+			t.Errorf("a recipe that was read cannot be read again: %v\n%s", err, again)
+		}
+	})
+}
