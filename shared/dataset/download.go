@@ -71,12 +71,16 @@ func partSize(part string) int64 {
 // fetchAll calls fetch until the file is whole, an error is final, or the attempts are used up.
 func (l *Locator) fetchAll(ctx context.Context, op string, s Source, part string) error {
 	var last error
+	pause := l.pause
+	if pause == 0 {
+		pause = 200 * time.Millisecond
+	}
 	for try := range attempts {
 		if try > 0 {
 			select {
 			case <-ctx.Done():
 				return fault.Wrap(op, ctx.Err())
-			case <-time.After(time.Duration(try*try) * 200 * time.Millisecond):
+			case <-time.After(time.Duration(try*try) * pause):
 			}
 		}
 		again, err := l.fetch(ctx, s, part)

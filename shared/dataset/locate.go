@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/manifold-gen/manifold/shared/fault"
 )
@@ -27,6 +28,8 @@ type Locator struct {
 	// Progress, if not nil, is told of a download: its path below the cache, and its bytes so far and in all, or -1
 	// where the server does not say. It is called from the goroutine that called Open, a few times a second.
 	Progress func(path string, done, total int64)
+
+	pause time.Duration // the first wait between attempts; 0 is 200 ms
 }
 
 // Request names the data for a training or a measurement: a registered set, or files of the user.
