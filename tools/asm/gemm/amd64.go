@@ -93,7 +93,7 @@ func amd64(out, stubs string) {
 			fmt.Fprintf(&buf, "//go:noescape\nfunc peak%s(n int)\n\n", s.name)
 		}
 	}
-	buf.WriteString("//go:noescape\nfunc transpose8(dst, src unsafe.Pointer, ld, n int)\n\n")
+	buf.WriteString("//go:noescape\nfunc transpose8(dst, src unsafe.Pointer, ldd, ld, n int)\n\n")
 	for _, s := range all {
 		fmt.Fprintf(&buf, "var tiles%s = [%d][%d]func(unsafe.Pointer){\n", s.name, maxRows, maxPanels)
 		for r := 1; r <= s.rows; r++ {

@@ -5,34 +5,41 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// transpose writes the movement of 8 rows of a row-major matrix, n times 8 columns of it, into half a
-// panel: dst[k*16+r] = src[r*ld+k]. It serves both vector widths.
+// transpose writes the transposition of 8 rows, n times 8 columns: dst[k*ldd+r] = src[r*ld+k], strides in
+// bytes. It serves both vector widths.
 func (s isa) transpose() {
-	s.begin("transpose8", "func(dst *byte, src *byte, ld int, n int)")
-	s.Doc("transpose8 moves 8 rows, ld bytes apart, n times 8 columns, into half a panel.")
+	s.begin("transpose8", "func(dst *byte, src *byte, ldd int, ld int, n int)")
+	s.Doc("transpose8 transposes 8 rows, ld bytes apart, of n times 8 columns; results lie ldd bytes apart.")
 	dst, src, ld, n, ld3, src4 := reg.RDI, reg.RSI, reg.RBX, reg.RCX, reg.R8, reg.R9
+	ldd, ldd3, dst4 := reg.R10, reg.R11, reg.R12
 	s.Load(s.Param("dst"), dst)
 	s.Load(s.Param("src"), src)
+	s.Load(s.Param("ldd"), ldd)
 	s.Load(s.Param("ld"), ld)
 	s.Load(s.Param("n"), n)
 	s.LEAQ(operand.Mem{Base: ld, Index: ld, Scale: 2}, ld3)
-	s.LEAQ(operand.Mem{Base: src, Index: ld, Scale: 4}, src4)
+	s.LEAQ(operand.Mem{Base: ldd, Index: ldd, Scale: 2}, ldd3)
 	a, b := s.regs[:8], s.regs[8:16]
-	s.Label("loop")
-	for i := range 8 {
-		m := operand.Mem{Base: src}
+	// row is line i of 8 that begin at base; line 4 begins at base4.
+	row := func(i int, base, base4, step, step3 reg.Register) operand.Mem {
+		m := operand.Mem{Base: base}
 		if i >= 4 {
-			m.Base = src4
+			m.Base = base4
 		}
 		switch i % 4 {
 		case 1:
-			m.Index, m.Scale = ld, 1
+			m.Index, m.Scale = step, 1
 		case 2:
-			m.Index, m.Scale = ld, 2
+			m.Index, m.Scale = step, 2
 		case 3:
-			m.Index, m.Scale = ld3, 1
+			m.Index, m.Scale = step3, 1
 		}
-		s.VMOVUPS(m, a[i])
+		return m
+	}
+	s.Label("loop")
+	s.LEAQ(operand.Mem{Base: src, Index: ld, Scale: 4}, src4)
+	for i := range 8 {
+		s.VMOVUPS(row(i, src, src4, ld, ld3), a[i])
 	}
 	// Pairs of rows, then quadruples within each 128-bit lane, then the two lanes.
 	for i := 0; i < 8; i += 2 {
@@ -49,12 +56,12 @@ func (s isa) transpose() {
 		s.VPERM2F128(operand.U8(0x20), a[i+4], a[i], b[i])
 		s.VPERM2F128(operand.U8(0x31), a[i+4], a[i], b[i+4])
 	}
+	s.LEAQ(operand.Mem{Base: dst, Index: ldd, Scale: 4}, dst4)
 	for i := range 8 {
-		s.VMOVUPS(b[i], operand.Mem{Base: dst, Disp: 64 * i})
+		s.VMOVUPS(b[i], row(i, dst, dst4, ldd, ldd3))
 	}
 	s.ADDQ(operand.Imm(32), src)
-	s.ADDQ(operand.Imm(32), src4)
-	s.ADDQ(operand.U32(512), dst)
+	s.LEAQ(operand.Mem{Base: dst, Index: ldd, Scale: 8}, dst)
 	s.DECQ(n)
 	s.JNZ(operand.LabelRef("loop"))
 	s.VZEROUPPER()

@@ -75,7 +75,20 @@ func InputGrad[T Float](dx, dy, w []T, c Conv, ep Epilogue[T]) {
 	c = c.normal()
 	c.check(len(dx), len(w), len(dy))
 	j := newJob[T]()
-	j.inputGrad(dx, dy, w, c, ep)
+	j.inputGrad(dx, dy, w, nil, c, ep)
+	j.release()
+}
+
+// InputGradPacked is InputGrad with weights packed by PackInputGrad for the same kernel, channels, strides
+// and top and left padding; N, H, W and the other paddings may differ.
+func InputGradPacked[T Float](dx, dy []T, w *PackedGrad[T], c Conv, ep Epilogue[T]) {
+	c = c.normal()
+	c.check(len(dx), -1, len(dy))
+	if !w.fits(c) {
+		panic(fmt.Sprintf("gemm: weights packed for %+v do not fit %+v", w.c, c))
+	}
+	j := newJob[T]()
+	j.inputGrad(dx, dy, nil, w, c, ep)
 	j.release()
 }
 

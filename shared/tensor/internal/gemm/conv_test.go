@@ -73,7 +73,7 @@ func (row convRow[T]) check(t *testing.T) {
 	sameBits(t, name+" input gradient", got, row.dx)
 	m = &marks[T]{seen: make([]int32, len(row.x)), n: c.Ci}
 	got = poison[T](len(row.x))
-	InputGrad[T](got, row.dy, row.w, c, m)
+	InputGradPacked[T](got, row.dy, PackInputGrad(row.w, c), c, m)
 	m.check(t, name+" input gradient and epilogue", got, append([]T(nil), row.dx...))
 
 	got = poison[T](len(row.w))

@@ -1,6 +1,9 @@
 package gemm
 
-import "unsafe"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // flipTask packs, for one output phase, the taps of the transposed kernel: panel i of the part holds
 // columns (channels of x) of B[tap][co][ci], taps in descending kernel position.
@@ -27,39 +30,94 @@ func (t *flipTask[T]) Do(i int) {
 	}
 }
 
-// inputGrad computes dx phase by phase; with stride 1 there is one phase.
-func (j *job[T]) inputGrad(dx, dy, w []T, c Conv, ep Epilogue[T]) {
+// phase is one output phase of an input gradient: the convolution of dy that gives it, and its weights.
+func (t *flipTask[T]) phase(w []T, c Conv, ph, pw int) geometry {
+	*t = flipTask[T]{w: w, c: c, kh0: (ph + c.PadTop) % c.StrideH, kw0: (pw + c.PadLeft) % c.StrideW}
+	t.rows = tapsOf(c.KH, t.kh0, c.StrideH)
+	t.cols = tapsOf(c.KW, t.kw0, c.StrideW)
+	ho, wo := c.Out()
+	g := geometry{n: c.N, h: ho, w: wo, ch: c.Co, co: c.Ci, kh: t.rows, kw: t.cols, sh: 1, sw: 1,
+		oh: (c.H - ph + c.StrideH - 1) / c.StrideH, ow: (c.W - pw + c.StrideW - 1) / c.StrideW,
+		c0: (ph*c.W + pw) * c.Ci, cN: c.H * c.W * c.Ci, cH: c.StrideH * c.W * c.Ci, cW: c.StrideW * c.Ci}
+	g.top = t.rows - 1 - (ph+c.PadTop)/c.StrideH
+	g.left = t.cols - 1 - (pw+c.PadLeft)/c.StrideW
+	if t.rows*t.cols == 0 { // nothing meets this phase: an empty reduction
+		t.rows, t.cols = 0, 0
+		g.kh, g.kw, g.ch, g.top, g.left = 1, 1, 0, 0, 0
+	}
+	return g
+}
+
+// length is the number of elements of the phase's packed weights.
+func (t *flipTask[T]) length() int { return PackedLen(t.rows*t.cols*t.c.Co, t.c.Ci) }
+
+// pack fills dst with the phase's weights.
+func (t *flipTask[T]) pack(dst []T) {
+	t.dst = dst
+	dispatch(panelsOf(t.c.Ci), t, float64(t.rows*t.cols*t.c.Co*t.c.Ci)*16)
+}
+
+// PackedGrad is the weights of an input gradient, or of a transposed convolution, packed once for all
+// phases. It is immutable while it is in use.
+type PackedGrad[T Float] struct {
+	c    Conv // of which only the kernel, channels, strides and paddings count
+	data []T
+}
+
+// PackInputGrad packs weights [KH, KW, Ci, Co] for InputGradPacked.
+func PackInputGrad[T Float](w []T, c Conv) *PackedGrad[T] {
+	c = c.normal()
+	if len(w) != c.KH*c.KW*c.Ci*c.Co {
+		panic(fmt.Sprintf("gemm: %d weights do not fit %+v", len(w), c))
+	}
+	p := &PackedGrad[T]{c: c}
+	var f flipTask[T]
+	for ph := range c.StrideH {
+		for pw := range c.StrideW {
+			f.phase(w, c, ph, pw)
+			at := len(p.data)
+			p.data = append(p.data, make([]T, f.length())...)
+			f.pack(p.data[at:])
+		}
+	}
+	return p
+}
+
+// fits says whether the weights were packed for the kernel of c.
+func (p *PackedGrad[T]) fits(c Conv) bool {
+	return c.KH == p.c.KH && c.KW == p.c.KW && c.Ci == p.c.Ci && c.Co == p.c.Co && c.StrideH == p.c.StrideH &&
+		c.StrideW == p.c.StrideW && c.PadTop == p.c.PadTop && c.PadLeft == p.c.PadLeft
+}
+
+// inputGrad computes dx phase by phase; with stride 1 there is one phase. The weights are w, or pg if it
+// is not nil.
+func (j *job[T]) inputGrad(dx, dy, w []T, pg *PackedGrad[T], c Conv, ep Epilogue[T]) {
 	if len(dx) == 0 {
 		return
 	}
-	ho, wo := c.Out()
-	for ph := range min(c.StrideH, c.H) {
-		for pw := range min(c.StrideW, c.W) {
+	at := 0 // in the packed weights
+	for ph := range c.StrideH {
+		for pw := range c.StrideW {
 			f := &j.flip
-			*f = flipTask[T]{w: w, c: c, kh0: (ph + c.PadTop) % c.StrideH, kw0: (pw + c.PadLeft) % c.StrideW}
-			f.rows = tapsOf(c.KH, f.kh0, c.StrideH)
-			f.cols = tapsOf(c.KW, f.kw0, c.StrideW)
-			g := geometry{n: c.N, h: ho, w: wo, ch: c.Co, co: c.Ci, kh: f.rows, kw: f.cols, sh: 1, sw: 1,
-				oh: (c.H - ph + c.StrideH - 1) / c.StrideH, ow: (c.W - pw + c.StrideW - 1) / c.StrideW,
-				c0: (ph*c.W + pw) * c.Ci, cN: c.H * c.W * c.Ci, cH: c.StrideH * c.W * c.Ci, cW: c.StrideW * c.Ci}
-			g.top = f.rows - 1 - (ph+c.PadTop)/c.StrideH
-			g.left = f.cols - 1 - (pw+c.PadLeft)/c.StrideW
-			if f.rows*f.cols == 0 {
-				g.kh, g.kw, g.ch = 1, 1, 0 // nothing meets this phase: an empty reduction
-				g.top, g.left = 0, 0
-				j.convolve(dx, nil, g, nil)
-				continue
+			g := f.phase(w, c, ph, pw)
+			n := f.length()
+			if ph < c.H && pw < c.W {
+				var data []T
+				if pg != nil {
+					data = pg.data[at : at+n]
+				} else {
+					j.packed = grow(j.packed, n)
+					data = j.packed
+					f.pack(data)
+				}
+				j.b = packedOperand(data, f.rows*f.cols*c.Co)
+				if c.StrideH*c.StrideW == 1 {
+					j.convolve(dx, dy, g, ep)
+				} else {
+					j.convolve(dx, dy, g, nil)
+				}
 			}
-			k := f.rows * f.cols * c.Co
-			j.packed = grow(j.packed, PackedLen(k, c.Ci))
-			f.dst = j.packed
-			dispatch(panelsOf(c.Ci), f, float64(k*c.Ci)*16)
-			j.b = packedOperand(j.packed, k)
-			var last Epilogue[T]
-			if c.StrideH*c.StrideW == 1 {
-				last = ep
-			}
-			j.convolve(dx, dy, g, last)
+			at += n
 		}
 	}
 	if c.StrideH*c.StrideW > 1 {
@@ -90,6 +148,8 @@ type wgradTask[T Float] struct {
 	preparing bool
 	n0, n1    int // pictures of the chunk
 	picture   int // elements of a prepared picture
+	exchanged bool
+	narrow    narrowGrad[T]
 }
 
 // wgradChunk bounds the elements of prepared pictures and of dy in a chunk.
@@ -108,9 +168,15 @@ func (j *job[T]) weightGrad(dw, x, dy []T, c Conv) {
 	es := size[T]()
 	g := geometry{n: c.N, h: c.H, w: c.W, ch: c.Ci, oh: ho, ow: wo, co: c.Co, kh: c.KH, kw: c.KW,
 		sh: c.StrideH, sw: c.StrideW, top: c.PadTop, left: c.PadLeft}
-	keepX, keepDY := j.wgrad.x, j.wgrad.dyPacked
+	keepX, keepDY, keepNarrow := j.wgrad.x, j.wgrad.dyPacked, j.wgrad.narrow
 	t := &j.wgrad
-	*t = wgradTask[T]{j: j, g: g, l: g.layout(), dw: dw, srcX: x, dy: dy, packDY: c.Co%Width != 0}
+	*t = wgradTask[T]{j: j, g: g, l: g.layout(), dw: dw, srcX: x, dy: dy, narrow: keepNarrow,
+		exchanged: narrowOut(c.Co) && c.KW*c.Ci >= Width}
+	t.packDY = c.Co%Width != 0 && !t.exchanged
+	if t.exchanged {
+		// A copy leaves room for the columns that the last panel reads too far.
+		t.l = layout{line: ((g.ow-1)*g.sw + g.kw) * g.ch}
+	}
 	j.kern = kernelsFor[T]()
 	t.picture = c.H * c.W * c.Ci
 	if !t.l.inPlace {
@@ -119,14 +185,19 @@ func (j *job[T]) weightGrad(dw, x, dy []T, c Conv) {
 	chunk := max(1, wgradChunk/max(t.picture, pixels*c.Co))
 	chunk = min(chunk, c.N)
 	if !t.l.inPlace {
-		t.x = grow(keepX, chunk*t.picture)
+		t.x = grow(keepX, chunk*t.picture+Width)
+		clear(t.x[chunk*t.picture:])
 	}
 	if t.packDY {
 		t.dyPacked = grow(keepDY, PackedLen(chunk*pixels, c.Co))
 	}
 	rows := c.KH * c.KW * c.Ci
 	flops := 2 * float64(rows) * float64(c.Co) * float64(min(chunk, c.N)*pixels)
-	j.grid.choose(1, rows, 1, 1<<15, panelsOf(c.Co), 32, flops)
+	if t.exchanged {
+		t.exchangeGrad(flops)
+	} else {
+		j.grid.choose(1, rows, 1, 1<<15, panelsOf(c.Co), 32, flops)
+	}
 	for t.n0 = 0; t.n0 < c.N; t.n0 = t.n1 {
 		t.n1 = min(t.n0+chunk, c.N)
 		if t.packDY || !t.l.inPlace {
@@ -142,6 +213,9 @@ func (j *job[T]) weightGrad(dw, x, dy []T, c Conv) {
 		}
 		t.segments()
 		dispatch(j.grid.count(), t, flops)
+	}
+	if t.exchanged {
+		t.storeExchanged()
 	}
 	if t.x == nil {
 		t.x = keepX
@@ -169,6 +243,9 @@ func (t *wgradTask[T]) segments() {
 				k := i*g.ow + o
 				m := min(g.ow-o, BlockK-k%BlockK)
 				s := segment{offA: off + o*g.sw*g.ch*es, n: int32(m)}
+				if t.exchanged {
+					s.offA, s.offB = (n*pixels+k)*g.co*es, s.offA
+				}
 				if (k+m)%BlockK == 0 || k+m == pixels {
 					s.end = 1
 				}
@@ -176,6 +253,10 @@ func (t *wgradTask[T]) segments() {
 				o += m
 			}
 		}
+	}
+	if t.exchanged {
+		j.cutSteps((t.n1 - t.n0) * pixels)
+		return
 	}
 	j.makeSteps(j.b.strideK)
 }
@@ -191,6 +272,10 @@ func (t *wgradTask[T]) Do(i int) {
 	q := j.grid.at(i)
 	s := newScratch[T]()
 	defer s.release()
+	if t.exchanged {
+		t.doExchanged(s, q)
+		return
+	}
 	s.rowA = grow(s.rowA, q.r1-q.r0)
 	s.rowC = rowsFrom(s.rowC, q.r1-q.r0, q.r0*g.co*es, g.co*es)
 	a, strideA := first(t.x), g.sw*g.ch*es

@@ -91,6 +91,10 @@ func (j *job[T]) convolve(y, x []T, g geometry, ep Epilogue[T]) {
 	if pixels == 0 || g.co == 0 {
 		return
 	}
+	if narrowOut(g.co) && g.sw == 1 && g.ch >= 8 {
+		j.exchange(y, x, g, ep)
+		return
+	}
 	t := &j.conv2d
 	*t = convTask[T]{j: j, g: g, l: g.layout(), y: y, x: x}
 	j.kern, j.ep = kernelsFor[T](), ep

@@ -23,6 +23,9 @@ type job[T Float] struct {
 	flip    flipTask[T]
 	wgrad   wgradTask[T]
 	finish  finishTask[T]
+	narrow  narrowTask[T]
+
+	narrowSegs []segment // spare memory for segments
 }
 
 // step is a range of the reduction that is computed for a whole part before the next one begins, so that
@@ -69,8 +72,8 @@ func (j *job[T]) runs(n, block, offA, strideA int) {
 
 // release puts the job back. It drops every reference to operands and keeps its own memory.
 func (j *job[T]) release() {
-	*j = job[T]{segs: j.segs[:0], steps: j.steps[:0], packed: j.packed,
-		wgrad: wgradTask[T]{x: j.wgrad.x, dyPacked: j.wgrad.dyPacked}}
+	*j = job[T]{segs: j.segs[:0], narrowSegs: j.narrowSegs[:0], steps: j.steps[:0], packed: j.packed,
+		wgrad: wgradTask[T]{x: j.wgrad.x, dyPacked: j.wgrad.dyPacked, narrow: j.wgrad.narrow}}
 	if size[T]() == 4 {
 		jobs32.put((*job[float32])(unsafe.Pointer(j)))
 	} else {

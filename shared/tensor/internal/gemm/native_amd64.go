@@ -38,5 +38,5 @@ func peakLoop(isa cpu.ISA) (f func(rounds int), lanes int) {
 // instruction set in use only to leave portable runs free of assembly.
 func canTranspose() bool { return cpu.Active() >= cpu.AVX2 }
 
-// transpose moves 8 rows, ld bytes apart, n times 8 columns, into half a panel.
-func transpose(dst, src unsafe.Pointer, ld, n int) { transpose8(dst, src, ld, n) }
+// transpose transposes 8 rows, ld bytes apart, of n times 8 columns; results lie ldd bytes apart.
+func transpose(dst, src unsafe.Pointer, ldd, ld, n int) { transpose8(dst, src, ldd, ld, n) }

@@ -126,7 +126,7 @@ func packRows[T Float](dst, src []T, k, cols, ld int) {
 		done := k / 8 * 8
 		for c := 0; c+8 <= cols; c += 8 {
 			_, _ = src[(c+7)*ld+done-1], dst[done*Width-1]
-			transpose(unsafe.Pointer(&dst[c]), unsafe.Pointer(&src[c*ld]), ld*4, done/8)
+			transpose(unsafe.Pointer(&dst[c]), unsafe.Pointer(&src[c*ld]), Width*4, ld*4, done/8)
 		}
 		moveRows(dst, src, 0, done, cols/8*8, cols, ld)
 		moveRows(dst, src, done, k, 0, cols, ld)

@@ -131,7 +131,7 @@ func tileAVX2D_1x16(t unsafe.Pointer)
 func tileAVX2D_2x16(t unsafe.Pointer)
 
 //go:noescape
-func transpose8(dst, src unsafe.Pointer, ld, n int)
+func transpose8(dst, src unsafe.Pointer, ldd, ld, n int)
 
 var tilesAVX512 = [8][3]func(unsafe.Pointer){
 	{tileAVX512_1x16, tileAVX512_1x32, tileAVX512_1x48},

@@ -7514,17 +7514,19 @@ next:
 	VZEROUPPER
 	RET
 
-// func transpose8(dst *byte, src *byte, ld int, n int)
+// func transpose8(dst *byte, src *byte, ldd int, ld int, n int)
 // Requires: AVX
-TEXT ·transpose8(SB), NOSPLIT, $0-32
+TEXT ·transpose8(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
-	MOVQ ld+16(FP), BX
-	MOVQ n+24(FP), CX
+	MOVQ ldd+16(FP), R10
+	MOVQ ld+24(FP), BX
+	MOVQ n+32(FP), CX
 	LEAQ (BX)(BX*2), R8
-	LEAQ (SI)(BX*4), R9
+	LEAQ (R10)(R10*2), R11
 
 loop:
+	LEAQ       (SI)(BX*4), R9
 	VMOVUPS    (SI), Y0
 	VMOVUPS    (SI)(BX*1), Y1
 	VMOVUPS    (SI)(BX*2), Y2
@@ -7557,17 +7559,17 @@ loop:
 	VPERM2F128 $0x31, Y6, Y2, Y14
 	VPERM2F128 $0x20, Y7, Y3, Y11
 	VPERM2F128 $0x31, Y7, Y3, Y15
+	LEAQ       (DI)(R10*4), R12
 	VMOVUPS    Y8, (DI)
-	VMOVUPS    Y9, 64(DI)
-	VMOVUPS    Y10, 128(DI)
-	VMOVUPS    Y11, 192(DI)
-	VMOVUPS    Y12, 256(DI)
-	VMOVUPS    Y13, 320(DI)
-	VMOVUPS    Y14, 384(DI)
-	VMOVUPS    Y15, 448(DI)
+	VMOVUPS    Y9, (DI)(R10*1)
+	VMOVUPS    Y10, (DI)(R10*2)
+	VMOVUPS    Y11, (DI)(R11*1)
+	VMOVUPS    Y12, (R12)
+	VMOVUPS    Y13, (R12)(R10*1)
+	VMOVUPS    Y14, (R12)(R10*2)
+	VMOVUPS    Y15, (R12)(R11*1)
 	ADDQ       $0x20, SI
-	ADDQ       $0x20, R9
-	ADDQ       $0x00000200, DI
+	LEAQ       (DI)(R10*8), DI
 	DECQ       CX
 	JNZ        loop
 	VZEROUPPER

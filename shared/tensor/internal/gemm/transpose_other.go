@@ -8,4 +8,4 @@ import "unsafe"
 func canTranspose() bool { return false }
 
 // transpose is never called here.
-func transpose(dst, src unsafe.Pointer, ld, n int) {}
+func transpose(dst, src unsafe.Pointer, ldd, ld, n int) {}
