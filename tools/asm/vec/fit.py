@@ -2,7 +2,8 @@
 """Minimax polynomials of package vec. Needs mpmath 1.3; prints Go constants.
 
 Each fit minimises max |w(x) (f(x) - P(x))| on an interval by the Remez exchange. Coefficients are
-rounded to the target precision one by one, lowest degree first, and the rest is fitted again; plain rounding is kept where it is better.
+rounded to the target precision one by one, lowest degree first, and the rest is fitted again; plain
+rounding is kept where it is better.
 """
 import sys
 from mpmath import mp, mpf, matrix, lu_solve, exp, log, log1p, tanh, sin, cos, erf, erfc, pi, sqrt, chebyt
@@ -147,7 +148,8 @@ def main(which):
                              ),
         'log64': lambda: fit('logD', lambda z: (log((1 + sqrt(z)) / (1 - sqrt(z))) / sqrt(z) - 2) / z,
                              lambda z: z / 2, 0, .0295, 6, 53),
-        'pow64': lambda: fit('powD', lambda z: ((log((1 + sqrt(z)) / (1 - sqrt(z))) / sqrt(z) - 2) / z - mpf(2) / 3) / z,
+        'pow64': lambda: fit('powD',
+                             lambda z: ((log((1 + sqrt(z)) / (1 - sqrt(z))) / sqrt(z) - 2) / z - mpf(2) / 3) / z,
                              lambda z: z * z / 2, 0, .0295, 7, 53),
         'tanh64': lambda: fit('tanhD', lambda z: (tanh(sqrt(z)) / sqrt(z) - 1) / z,
                               lambda z: z * sqrt(z) / tanh(sqrt(z)), 0, .55**2, 10, 53),

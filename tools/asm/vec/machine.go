@@ -153,9 +153,6 @@ func (m *machine) xor(a, b value) value  { return m.bin(VXORPS, VXORPS_BCST, a, 
 func (m *machine) addi(a, b value) value { return m.bin(VPADDD, VPADDD_BCST, a, b) }
 func (m *machine) subi(a, b value) value { return m.bin(VPSUBD, VPSUBD_BCST, a, b) }
 
-// maxu is the larger of two unsigned integers.
-func (m *machine) maxu(a, b value) value { return m.bin(VPMAXUD, VPMAXUD_BCST, a, b) }
-
 func (m *machine) sqrt(a value) value {
 	d := m.reg()
 	VSQRTPS(a, d)

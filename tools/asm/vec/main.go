@@ -1,7 +1,8 @@
 // Command vec generates the AVX-512 and AVX2 kernels of package vec, their Go stubs, the dispatch between
 // them and the constants they share with the portable code.
 //
-// Usage: vec FOLDER. One description of a kernel is emitted for both widths, so that every lane does the same arithmetic.
+// Usage: vec FOLDER. One description of a kernel is emitted for both widths, so that every lane does the
+// same arithmetic.
 package main
 
 import (

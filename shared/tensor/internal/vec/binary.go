@@ -242,7 +242,7 @@ func ScaleAdd[T Float](dst []T, a T, x []T, b T, y []T) {
 		return
 	}
 	for i, v := range x {
-		dst[i] = canon(fma(a, v, T(b*y[i])))
+		dst[i] = canon(fma(a, v, mul(b, y[i])))
 	}
 }
 

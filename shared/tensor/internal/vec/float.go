@@ -49,6 +49,9 @@ func fma[T Float](a, b, c T) T {
 	return T(math.FMA(float64(a), float64(b), float64(c)))
 }
 
+// mul is a*b, rounded before anything is added to it: without the conversion a compiler may fuse.
+func mul[T Float](a, b T) T { return T(a * b) } //nolint:unconvert // the conversion rounds
+
 // sqrt is the IEEE square root of T.
 func sqrt[T Float](x T) T { return T(math.Sqrt(float64(x))) }
 

@@ -59,7 +59,8 @@ func everyCase(n int, draw func() float32, out func(name string, y []float32)) {
 	out("MulAdd", y)
 	MulAddSiLU(y, a, b, c)
 	out("MulAddSiLU", y)
-	out("reductions", []float32{Sum(a), SumSquares(a), SumSquareDevs(a, s), Dot(a, b), Max(a), Min(a), AbsMax(a), SumExp(a, Max(a))})
+	out("sums", []float32{Sum(a), SumSquares(a), SumSquareDevs(a, s), Dot(a, b), SumExp(a, Max(a))})
+	out("extremes", []float32{Max(a), Min(a), AbsMax(a)})
 	SoftmaxRow(y, a)
 	out("SoftmaxRow", y)
 	LogSoftmaxRow(y, a)
@@ -68,12 +69,12 @@ func everyCase(n int, draw func() float32, out func(name string, y []float32)) {
 	out("SoftmaxGradRow", y)
 	LogSoftmaxGradRow(y, a, b)
 	out("LogSoftmaxGradRow", y)
-	y2 := make([]float32, n)
 	mean, rstd := LayerNormRow(y, a, b, c, 1e-5)
 	out("LayerNormRow", append(dup(y), mean, rstd))
 	LayerNormGradRow(y, a, b, c, s, u)
 	out("LayerNormGradRow", y)
-	y, y2 = dup(a), dup(b)
+	y = dup(a)
+	y2 := dup(b)
 	LayerNormParamGradRow(y, y2, b, c, s, u)
 	out("LayerNormParamGradRow", append(dup(y), y2...))
 	p, m, v := dup(a), dup(b), dup(c)
@@ -115,9 +116,9 @@ func columnCases(n int, vecOf func(int) []float32, out func(name string, y []flo
 		ZipRow(Sub, o, x, a, true)
 		out("ZipRow", o)
 		if rows > 0 && n%2 == 0 {
-			mean, rstd, scratch := make([]float32, 2), make([]float32, 2), make([]float32, 2*n)
-			GroupStats(mean, rstd, x, rows, n, n, 1e-5, scratch)
-			out("GroupStats", append(mean, rstd...))
+			stats, scratch := make([]float32, 4), make([]float32, 2*n)
+			GroupStats(stats[:2], stats[2:], x, rows, n, n, 1e-5, scratch)
+			out("GroupStats", stats)
 		}
 	}
 }
@@ -285,7 +286,7 @@ func digest() uint64 {
 }
 
 // wantDigest pins the bits of this package. It changes only together with the numerics version.
-const wantDigest = 0xaf130f8fac397393
+const wantDigest = 0x20de9ddda4b59d4b
 
 func TestDigest(t *testing.T) {
 	defer setKernels(t, "auto")

@@ -64,7 +64,7 @@ func ColGradSums[T Float](dsum, dxhat, dy, x, mean, rstd []T, rows, ld int) {
 		var a, b [colPhases]T
 		for r := range rows {
 			g := dy[r*ld+c]
-			h := T((x[r*ld+c] - mean[c]) * rstd[c])
+			h := mul(x[r*ld+c]-mean[c], rstd[c])
 			a[r%colPhases] += g
 			b[r%colPhases] = fma(g, h, b[r%colPhases])
 		}
@@ -138,7 +138,7 @@ func GroupGradCoef[T Float](a, b, d, dsum, dxhat, rstd, gamma []T, rows int) {
 		m1, m2 := s1/count, s2/count
 		for c := g * per; c < (g+1)*per; c++ {
 			a[c] = canon(rstd[g] * gamma[c])
-			b[c] = canon(-(T(rstd[g]*rstd[g]) * m2))
+			b[c] = canon(-(mul(rstd[g], rstd[g]) * m2))
 			d[c] = canon(-(rstd[g] * m1))
 		}
 	}
@@ -183,7 +183,7 @@ func LayerNormRow[T Float](dst, x, gamma, beta []T, eps float64) (mean, rstd T) 
 		return mean, rstd
 	}
 	for i, v := range x {
-		dst[i] = canon(fma(T((v-mean)*rstd), gamma[i], beta[i]))
+		dst[i] = canon(fma(mul(v-mean, rstd), gamma[i], beta[i]))
 	}
 	return mean, rstd
 }
@@ -202,15 +202,15 @@ func LayerNormGradRow[T Float](dst, x, dy, gamma []T, mean, rstd T) {
 		return
 	}
 	for i, v := range x {
-		h := T((v - mean) * rstd)
-		g := T(dy[i] * gamma[i])
+		h := mul(v-mean, rstd)
+		g := mul(dy[i], gamma[i])
 		acc[0][i%lanes] += g
 		acc[1][i%lanes] = fma(g, h, acc[1][i%lanes])
 	}
 	m1, m2 := tree(&acc[0])/n, tree(&acc[1])/n
 	for i, v := range x {
-		h := T((v - mean) * rstd)
-		g := T(dy[i] * gamma[i])
+		h := mul(v-mean, rstd)
+		g := mul(dy[i], gamma[i])
 		dst[i] = canon(rstd * fma(-h, m2, g-m1))
 	}
 }
@@ -224,7 +224,7 @@ func LayerNormParamGradRow[T Float](dgamma, dbeta, x, dy []T, mean, rstd T) {
 		return
 	}
 	for i, v := range x {
-		dgamma[i] = canon(fma(dy[i], T((v-mean)*rstd), dgamma[i]))
+		dgamma[i] = canon(fma(dy[i], mul(v-mean, rstd), dgamma[i]))
 		dbeta[i] = canon(dbeta[i] + dy[i])
 	}
 }

@@ -29,10 +29,10 @@ func AdamW[T Float](param, grad, m, v []T, a AdamWArgs) {
 		return
 	}
 	for i, p := range param {
-		g := T(grad[i] * gs)
+		g := mul(grad[i], gs)
 		m[i] = canon(fma(w1, g-m[i], m[i]))
-		v[i] = canon(fma(b2, v[i], T(w2*T(g*g))))
-		param[i] = canon(fma(-step, m[i]/fma(sqrt(v[i]), r2, eps), T(p*decay)))
+		v[i] = canon(fma(b2, v[i], mul(w2, mul(g, g))))
+		param[i] = canon(fma(-step, m[i]/fma(sqrt(v[i]), r2, eps), mul(p, decay)))
 	}
 }
 
@@ -50,7 +50,7 @@ func SGDMomentum[T Float](param, grad, vel []T, lr, mu, weightDecay, gradScale f
 		return
 	}
 	for i, p := range param {
-		g := fma(wd, p, T(grad[i]*gs))
+		g := fma(wd, p, mul(grad[i], gs))
 		vel[i] = canon(fma(mm, vel[i], g))
 		param[i] = canon(fma(-l, vel[i], p))
 	}

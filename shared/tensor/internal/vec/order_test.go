@@ -91,7 +91,8 @@ func TestColumnOrder(t *testing.T) {
 						want[c] += x[r*cols+c]
 					}
 					if w := (p[0] + p[2]) + (p[1] + p[3]); got[c] != w || run[c] != want[c] {
-						t.Fatalf("%d x %d, column %d: ColSums %x, want %x; SumRows %x, want %x", rows, cols, c, got[c], w, run[c], want[c])
+						t.Fatalf("%d x %d, column %d: ColSums %x, want %x; SumRows %x, want %x",
+							rows, cols, c, got[c], w, run[c], want[c])
 					}
 				}
 			}
@@ -157,7 +158,8 @@ func TestBinarySpecialValues(t *testing.T) {
 		{Maximum, 0, nz, 0}, {Maximum, nz, 0, 0}, {Maximum, nz, nz, nz}, {Maximum, nan, 1, nan}, {Maximum, 1, nan, nan},
 		{Maximum, inf, nan, nan}, {Maximum, -inf, 1, 1}, {Minimum, 0, nz, nz}, {Minimum, nz, 0, nz}, {Minimum, 0, 0, 0},
 		{Minimum, nan, -inf, nan}, {Minimum, 1, nan, nan}, {Greater, nan, 1, 0}, {Greater, 1, nan, 0}, {Greater, 0, nz, 0},
-		{Greater, inf, 1, 1}, {Div, 0, 0, nan}, {Div, 1, nz, -inf}, {Sub, inf, inf, nan}, {Add, nz, nz, nz}, {Mul, inf, 0, nan},
+		{Greater, inf, 1, 1}, {Div, 0, 0, nan}, {Div, 1, nz, -inf}, {Sub, inf, inf, nan}, {Add, nz, nz, nz},
+		{Mul, inf, 0, nan},
 	}
 	forEachKernel(t, func(t *testing.T) {
 		for _, r := range rows {

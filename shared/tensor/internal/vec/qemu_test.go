@@ -27,7 +27,8 @@ func TestARM64(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	out, err := exec.Command(qemu, bin, "-test.run", "^(TestDigest|TestSpecialValues|TestFMA32AgainstBig)$").CombinedOutput()
+	const tests = "^(TestDigest|TestSpecialValues|TestFMA32AgainstBig)$"
+	out, err := exec.Command(qemu, bin, "-test.run", tests).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -111,16 +111,14 @@ func sinCos64(x float64, phase uint64) float64 {
 	}
 	n, r, tail := reduceTrig(x)
 	n += phase
-	y := 0.0
-	if n&1 == 0 {
-		y = sinKernel(r, tail)
-	} else {
-		y = cosKernel(r, tail)
+	kernel := sinKernel
+	if n&1 != 0 {
+		kernel = cosKernel
 	}
 	if n&2 != 0 {
-		y = -y
+		return -kernel(r, tail)
 	}
-	return y
+	return kernel(r, tail)
 }
 
 // Sin64 is the sine of x radians with an error below 1 ulp for every finite x; NaN at +-Inf. The sign of
