@@ -37,7 +37,7 @@
 //     multiply-adds in blocks of 256. Reductions down columns keep 4 phases.
 //   - exp, log, tanh, erf, sin, cos and what is made of them are this module's own polynomials.
 //   - Wherever a comment says fma, the product is not rounded; everywhere else every operation is. The code
-//     writes float64(x*y) + z where a compiler could fuse, and a test looks at the machine code of two builds to prove it.
+//     writes float64(x*y) + z where a compiler could fuse, and a test looks at the machine code of two builds.
 //   - Every NaN that is computed is the positive quiet one. Zeros, infinities and ties are specified at the
 //     operations where they matter.
 //

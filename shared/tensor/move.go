@@ -27,7 +27,8 @@ func Permute(dst, x *Tensor, perm ...int) {
 		s[i] = src[p]
 	}
 	if !ok {
-		panic(shapeError("Permute", fmt.Sprintf("%v must name every axis of x once and give dst", slices.Clone(perm)), dst, x))
+		msg := fmt.Sprintf("%v must name every axis of x once and give dst", slices.Clone(perm))
+		panic(shapeError("Permute", msg, dst, x))
 	}
 	strided(dst, x, &s)
 }
@@ -41,7 +42,8 @@ func Concat(dst *Tensor, axis int, xs ...*Tensor) {
 		at += x.shape[axis]
 	}
 	if at != dst.shape[axis] {
-		panic(shapeError("Concat", fmt.Sprintf("the parts have %d along axis %d", at, axis), append([]*Tensor{dst}, xs...)...))
+		msg := fmt.Sprintf("the parts have %d along axis %d", at, axis)
+		panic(shapeError("Concat", msg, append([]*Tensor{dst}, xs...)...))
 	}
 	at = 0
 	for _, x := range xs {

@@ -60,7 +60,10 @@ func productCases() []numericsCase {
 		spec ConvSpec
 	}{
 		{[]int{2, 5, 6, 3}, []int{3, 3, 3, 16}, Same(3)},
-		{[]int{1, 7, 5, 33}, []int{3, 3, 33, 18}, ConvSpec{StrideH: 2, StrideW: 2, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1}},
+		{
+			[]int{1, 7, 5, 33}, []int{3, 3, 33, 18},
+			ConvSpec{StrideH: 2, StrideW: 2, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1},
+		},
 		{[]int{2, 4, 4, 300}, []int{1, 1, 300, 7}, ConvSpec{}},
 		{[]int{1, 6, 6, 260}, []int{2, 3, 260, 5}, ConvSpec{PadTop: 1, PadLeft: 2}},
 		{[]int{2, 16, 16, 64}, []int{3, 3, 64, 64}, Same(3)},

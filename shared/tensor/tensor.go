@@ -83,7 +83,8 @@ func (t *Tensor) setShape(op string, dtype DType, shape []int) int {
 func FromFloat32(data []float32, shape ...int) *Tensor {
 	t := &Tensor{f32: data}
 	if n := t.setShape("FromFloat32", Float32, shape); n != len(data) {
-		panic(&Error{Op: "FromFloat32", Shapes: [][]int{slices.Clone(shape)}, Msg: fmt.Sprintf("%d elements given", len(data))})
+		msg := fmt.Sprintf("%d elements given", len(data))
+		panic(&Error{Op: "FromFloat32", Shapes: [][]int{slices.Clone(shape)}, Msg: msg})
 	}
 	return t
 }
@@ -92,7 +93,8 @@ func FromFloat32(data []float32, shape ...int) *Tensor {
 func FromFloat64(data []float64, shape ...int) *Tensor {
 	t := &Tensor{f64: data}
 	if n := t.setShape("FromFloat64", Float64, shape); n != len(data) {
-		panic(&Error{Op: "FromFloat64", Shapes: [][]int{slices.Clone(shape)}, Msg: fmt.Sprintf("%d elements given", len(data))})
+		msg := fmt.Sprintf("%d elements given", len(data))
+		panic(&Error{Op: "FromFloat64", Shapes: [][]int{slices.Clone(shape)}, Msg: msg})
 	}
 	return t
 }

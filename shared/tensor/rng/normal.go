@@ -59,9 +59,15 @@ func log(x float64) float64 {
 	f := (m - 1) / (m + 1)
 	z := f * f
 	q := 1.0 / 21
-	for k := 19; k >= 3; k -= 2 {
-		q = math.FMA(q, z, 1/float64(k))
-	}
+	q = math.FMA(q, z, 1.0/19)
+	q = math.FMA(q, z, 1.0/17)
+	q = math.FMA(q, z, 1.0/15)
+	q = math.FMA(q, z, 1.0/13)
+	q = math.FMA(q, z, 1.0/11)
+	q = math.FMA(q, z, 1.0/9)
+	q = math.FMA(q, z, 1.0/7)
+	q = math.FMA(q, z, 1.0/5)
+	q = math.FMA(q, z, 1.0/3)
 	// 2f + 2f*z*q, the large part added last.
 	r := math.FMA(2*f*z, q, 2*f)
 	// ln 2 in two parts: the first has 32 bits, so its product with e is exact.
@@ -81,14 +87,24 @@ func sinCosTurn(t uint64) (sin, cos float64) {
 	quarter := (t + 1<<61) >> 62
 	x := float64(int64(t-quarter<<62)) * (2 * math.Pi * 0x1p-64)
 	z := x * x
-	s, c := 1.0, 1.0
 	// sin x = x(1 - z/(2*3)(1 - z/(4*5)(...))), cos x = 1 - z/(1*2)(1 - z/(3*4)(...)).
-	for k := 16; k >= 2; k -= 2 {
-		s = math.FMA(s*z, -1/float64(k*(k+1)), 1)
-	}
-	for k := 18; k >= 2; k -= 2 {
-		c = math.FMA(c*z, -1/float64(k*(k-1)), 1)
-	}
+	s := math.FMA(z, -1.0/(16*17), 1)
+	s = math.FMA(s*z, -1.0/(14*15), 1)
+	s = math.FMA(s*z, -1.0/(12*13), 1)
+	s = math.FMA(s*z, -1.0/(10*11), 1)
+	s = math.FMA(s*z, -1.0/(8*9), 1)
+	s = math.FMA(s*z, -1.0/(6*7), 1)
+	s = math.FMA(s*z, -1.0/(4*5), 1)
+	s = math.FMA(s*z, -1.0/(2*3), 1)
+	c := math.FMA(z, -1.0/(18*17), 1)
+	c = math.FMA(c*z, -1.0/(16*15), 1)
+	c = math.FMA(c*z, -1.0/(14*13), 1)
+	c = math.FMA(c*z, -1.0/(12*11), 1)
+	c = math.FMA(c*z, -1.0/(10*9), 1)
+	c = math.FMA(c*z, -1.0/(8*7), 1)
+	c = math.FMA(c*z, -1.0/(6*5), 1)
+	c = math.FMA(c*z, -1.0/(4*3), 1)
+	c = math.FMA(c*z, -1.0/(2*1), 1)
 	s *= x
 	switch quarter & 3 {
 	case 0:

@@ -65,7 +65,10 @@ func TestMoments(t *testing.T) {
 	New(7).Normal(x, 3, 2, Latent)
 	y := make([]float64, n)
 	New(7).Normal64(y, 3, 2, Latent)
-	for _, draw := range []func(i int) float64{func(i int) float64 { return float64(x[i]) }, func(i int) float64 { return y[i] }} {
+	for _, draw := range []func(i int) float64{
+		func(i int) float64 { return float64(x[i]) },
+		func(i int) float64 { return y[i] },
+	} {
 		var m [5]float64
 		for i := range n {
 			v := draw(i)
