@@ -48,7 +48,11 @@ func (t *task) card(m *modelstore.Manifest, res *train.Result) string {
 		line("| loss of the averaged weights | %.5f on pictures for selection |", v)
 	}
 	line("")
-	line("The recipe, from which `manifold train` makes the same bytes again:")
+	if t.recipe.Data.Images != "" {
+		line("The recipe, from which `manifold train` makes the same bytes again where it finds the same pictures:")
+	} else {
+		line("The recipe, from which `manifold train` makes the same bytes again:")
+	}
 	line("")
 	line("```yaml\n%s```", m.Recipe)
 	return b.String()

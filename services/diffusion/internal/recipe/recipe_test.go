@@ -442,6 +442,36 @@ func TestForImages(t *testing.T) {
 	wantFault(t, err, fault.Invalid, "no PNG or JPEG")
 }
 
+// TestOwnPictures trains on a folder for a few steps and looks for its path in what is published.
+func TestOwnPictures(t *testing.T) {
+	dir := writeImages(t, 20, func(c, i, x, y int) color.Color { return color.RGBA{R: uint8(90 * c), G: uint8(9 * x), A: 255} },
+		"cat", "dog")
+	r, err := ForImages(dir, "pets", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Data.Size = 8
+	r.Model = Model{Channels: []int{8}, Heads: 2, TimeDim: 16, Groups: 4}
+	r.Train.Steps, r.Train.Warmup, r.Train.Batch, r.Train.Micro, r.Train.PreviewEvery = 4, 1, 8, 8, 4
+	d := deps(t)
+	e, err := r.Run(context.Background(), d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(e.Manifest.Labels, []string{"cat", "dog"}) {
+		t.Errorf("labels %q", e.Manifest.Labels)
+	}
+	card, err := d.Store.Card(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"manifest": e.Manifest.Recipe, "card": card} {
+		if strings.Contains(text, filepath.Dir(dir)) {
+			t.Errorf("the %s shows where the pictures lie:\n%s", name, text)
+		}
+	}
+}
+
 func TestDefaultNetworksAreValid(t *testing.T) {
 	for _, size := range []int{7, 8, 14, 15, 16, 20, 28, 32, 48, 64, 96, 128} {
 		for _, channels := range []int{1, 3} {

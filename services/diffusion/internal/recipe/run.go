@@ -123,7 +123,12 @@ func (t *task) manifest(res *train.Result) (modelstore.Manifest, error) {
 	if err != nil {
 		return modelstore.Manifest{}, fault.Wrap("recipe.manifest", err)
 	}
-	text, err := r.YAML()
+	// Where the pictures lay is nobody's business but the trainer's.
+	public := *r
+	if public.Data.Images != "" {
+		public.Data.Images = filepath.Base(public.Data.Images)
+	}
+	text, err := public.YAML()
 	if err != nil {
 		return modelstore.Manifest{}, err
 	}
