@@ -22,6 +22,7 @@ const (
 	KeyIndex    = "manifold:index"
 	KeySampler  = "manifold:sampler"
 	KeySteps    = "manifold:steps"
+	KeyEta      = "manifold:eta"
 	KeyGuidance = "manifold:guidance_scale"
 	KeyLabel    = "manifold:label"
 	KeyNumerics = "manifold:numerics_version"

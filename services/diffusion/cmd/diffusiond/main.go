@@ -1,0 +1,81 @@
+// Command diffusiond serves diffusion models over gRPC.
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/manifold-gen/manifold/services/diffusion"
+	"github.com/manifold-gen/manifold/shared/dataset"
+	"github.com/manifold-gen/manifold/shared/modelstore"
+	"github.com/manifold-gen/manifold/shared/serve"
+	"github.com/manifold-gen/manifold/shared/tensor"
+)
+
+var version = "unknown" // set by the linker
+
+type flags struct {
+	Listen   string        `default:"127.0.0.1:9000" env:"MANIFOLD_LISTEN" help:"Address of gRPC."`
+	Side     string        `default:"127.0.0.1:9465" env:"MANIFOLD_SIDE" help:"Address of metrics, probes and pprof; empty: none."`
+	Models   string        `env:"MANIFOLD_MODEL_STORE" type:"path" help:"Folder of models; the starters are there without it."`
+	State    string        `env:"MANIFOLD_STATE" type:"path" help:"Folder of training jobs, uploads and caches; empty: no training."`
+	Data     []string      `env:"MANIFOLD_DATA" type:"path" help:"Folders with local copies of data sets."`
+	Offline  bool          `env:"MANIFOLD_OFFLINE" help:"Never download data sets."`
+	Preload  []string      `env:"MANIFOLD_PRELOAD" help:"Models to have in memory before the server is ready."`
+	Memory   int64         `env:"MANIFOLD_MODEL_MEMORY" help:"Bytes that loaded models may hold; 0: no limit."`
+	Threads  int           `env:"MANIFOLD_THREADS" help:"Worker threads; 0: one per core. Changes speed, never a result."`
+	Kernels  string        `default:"auto" env:"MANIFOLD_KERNELS" help:"auto, avx512, avx2, neon or portable."`
+	PreStop  time.Duration `default:"5s" env:"MANIFOLD_PRE_STOP" help:"Shutdown: time for endpoints to drain."`
+	Drain    time.Duration `default:"20s" env:"MANIFOLD_DRAIN" help:"Shutdown: time for running calls."`
+	Trace    string        `env:"MANIFOLD_TRACE" help:"Address of an OTLP/gRPC collector; empty: no traces."`
+	LogLevel string        `default:"info" env:"MANIFOLD_LOG" help:"debug, info, warn or error."`
+	TLSCert  string        `env:"MANIFOLD_TLS_CERT" help:"Certificate; with --tls-key."`
+	TLSKey   string        `env:"MANIFOLD_TLS_KEY" help:"Private key."`
+	TLSCA    string        `env:"MANIFOLD_TLS_CA" help:"Roots of client certificates: mutual TLS."`
+
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+func main() {
+	var f flags
+	kong.Parse(&f, kong.Name("diffusiond"), kong.Vars{"version": version}, kong.Description("Serves diffusion models."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, f); err != nil {
+		fmt.Fprintln(os.Stderr, "diffusiond:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, f flags) error {
+	log, err := serve.NewLogger(f.LogLevel)
+	if err != nil {
+		return err
+	}
+	tensor.SetThreads(f.Threads)
+	if err := tensor.SetKernels(f.Kernels); err != nil {
+		return err
+	}
+	cfg := diffusion.Config{Budget: modelstore.NewBudget(f.Memory), Preload: f.Preload, Jobs: f.State}
+	cfg.Data = &dataset.Locator{Dirs: f.Data, Offline: f.Offline}
+	if f.State != "" {
+		cfg.Data.Cache = filepath.Join(f.State, "data")
+	}
+	if cfg.Store, err = diffusion.OpenStore(f.Models, cmp.Or(f.State, os.TempDir())); err != nil {
+		return err
+	}
+	sc := serve.Config{
+		Name: "diffusion", Version: version, Listen: f.Listen, Side: f.Side, Logger: log, TraceEndpoint: f.Trace,
+		PreStop: f.PreStop, Drain: f.Drain, TLS: serve.TLS{CertFile: f.TLSCert, KeyFile: f.TLSKey, CAFile: f.TLSCA},
+	}
+	return serve.Run(ctx, sc, func(s *serve.Server) error { return diffusion.Register(s, cfg) })
+}

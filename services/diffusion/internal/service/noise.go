@@ -1,0 +1,81 @@
+package service
+
+import (
+	"math"
+	"time"
+
+	"google.golang.org/grpc"
+
+	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
+	"github.com/manifold-gen/manifold/services/diffusion/internal/engine"
+	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/picture"
+	"github.com/manifold-gen/manifold/shared/tensor/rng"
+	"github.com/manifold-gen/manifold/shared/wire"
+)
+
+const defaultEvents = 50
+
+// AddNoise streams the forward process of a picture.
+func (s *Service) AddNoise(req *diffusionv1.AddNoiseRequest,
+	out grpc.ServerStreamingServer[diffusionv1.AddNoiseResponse]) error {
+	const op = "diffusion.AddNoise"
+	ctx := out.Context()
+	var bad violations
+	encoding, encodingErr := wire.CheckEncoding(op, "encoding", req.GetEncoding())
+	if encodingErr != nil {
+		bad = append(bad, encodingErr.Fields...)
+	}
+	seed := req.GetSeed()
+	if req.Seed == nil {
+		seed = drawSeed()
+	}
+	if seed > rng.MaxSeed {
+		bad.add("seed", "%d, want 0 to %d (2^53-1)", seed, uint64(rng.MaxSeed))
+	}
+	checkRequestID(&bad, req.GetRequestId())
+	if err := fault.InvalidFields(op, bad...).AsError(); err != nil {
+		return err
+	}
+	select {
+	case s.chains <- struct{}{}:
+		defer func() { <-s.chains }()
+	default:
+		return fault.E(fault.Overloaded, "TOO_MANY_CHAINS", op, "%d forward processes are running", maxChains).
+			After(time.Second)
+	}
+	handle, err := s.acquire(ctx, op, req.GetModel())
+	if err != nil {
+		return err
+	}
+	defer handle.Release()
+	m := handle.Model().Model
+	T := m.Schedule.T()
+	events := min(defaultEvents, T)
+	if req.Events != nil {
+		events = int(req.GetEvents())
+	}
+	if events < 1 || events > T {
+		return fault.InvalidField(op, "events", "%d, want 1 to %d", events, T)
+	}
+	p, err := wire.Picture(op, "image", req.GetImage(), m.Channels)
+	if err != nil {
+		return err
+	}
+	x := make([]float32, m.Height*m.Width*m.Channels)
+	picture.Dequantise(x, picture.Fit(p, m.Width, m.Height).Pix)
+	err = engine.AddNoise(ctx, m.Schedule, x, seed, events, func(n engine.Noised) error {
+		img, err := wire.Image(&picture.Picture{Width: m.Width, Height: m.Height, Channels: m.Channels, Pix: n.Pix}, encoding)
+		if err != nil {
+			return err
+		}
+		return out.Send(&diffusionv1.AddNoiseResponse{
+			Timestep: int32(n.Timestep),
+			Signal:   math.Sqrt(n.AlphaBar),
+			Noise:    math.Sqrt(1 - n.AlphaBar),
+			Image:    img,
+			Seed:     seed,
+		})
+	})
+	return fault.Wrap(op, err)
+}

@@ -1,0 +1,228 @@
+package service
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
+	tensorv1 "github.com/manifold-gen/manifold/proto/gen/manifold/tensor/v1"
+	"github.com/manifold-gen/manifold/services/diffusion/internal/engine"
+	"github.com/manifold-gen/manifold/services/diffusion/internal/sampler"
+	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/tensor/rng"
+	"github.com/manifold-gen/manifold/shared/wire"
+)
+
+// Limits and defaults of requests, as the protobuf comments state them.
+const (
+	maxSteps       = 1000
+	defaultSteps   = 50
+	defaultSampler = "ddim"
+	maxGuidance    = 50
+	maxRequestID   = 128
+	maxLabel       = 200
+	listed         = 20 // labels that an error message lists
+)
+
+// generation is a Generate request with all defaults filled in.
+type generation struct {
+	model    string // as asked for
+	labels   []string
+	steps    int
+	sampler  string
+	eta      float64
+	guidance float64
+	seed     uint64
+	drawn    bool // the seed was not given
+	previews int
+	content  diffusionv1.PreviewContent
+	encoding tensorv1.ImageEncoding
+	states   bool
+	resume   *diffusionv1.ResumeState
+}
+
+// violations collects the fields that are wrong.
+type violations []fault.Violation
+
+func (v *violations) add(field, format string, args ...any) {
+	*v = append(*v, fault.Violation{Field: field, Description: fmt.Sprintf(format, args...)})
+}
+
+// parse checks what can be checked without the model and fills in defaults.
+func parse(op string, req *diffusionv1.GenerateRequest) (*generation, error) {
+	g := &generation{
+		model: req.GetModel(), steps: defaultSteps, sampler: defaultSampler, eta: req.GetEta(), guidance: 1,
+		previews: int(req.GetPreviewEvery()), content: diffusionv1.PreviewContent_PREVIEW_CONTENT_SAMPLE,
+		states: req.GetResumeStates(), resume: req.GetResume(),
+	}
+	var bad violations
+	n := 1
+	if req.N != nil {
+		n = int(req.GetN())
+	}
+	if n < 1 || n > engine.MaxPictures {
+		bad.add("n", "%d, want 1 to %d", n, engine.MaxPictures)
+		n = 1
+	}
+	g.parseLabels(&bad, req, n)
+	if req.Steps != nil {
+		g.steps = int(req.GetSteps())
+	}
+	if g.steps < 1 || g.steps > maxSteps {
+		bad.add("steps", "%d, want 1 to %d", g.steps, maxSteps)
+	}
+	if req.GetSampler() != "" {
+		g.sampler = req.GetSampler()
+	}
+	if !slices.Contains(sampler.Names(), g.sampler) {
+		bad.add("sampler", "%.40q, want one of %s", g.sampler, strings.Join(sampler.Names(), ", "))
+	} else if req.Eta != nil && g.sampler != "ddim" {
+		bad.add("eta", "%g, but %s has no such parameter; only ddim has", g.eta, g.sampler)
+	}
+	if !(g.eta >= 0 && g.eta <= 1) {
+		bad.add("eta", "%g, want 0 to 1", g.eta)
+	}
+	g.parseGuidance(&bad, req)
+	g.parseSeed(&bad, req.Seed)
+	if req.GetPreviewEvery() < 0 {
+		bad.add("preview_every", "%d, want at least 0", req.GetPreviewEvery())
+	}
+	switch c := req.GetPreviewContent(); c {
+	case diffusionv1.PreviewContent_PREVIEW_CONTENT_UNSPECIFIED:
+	case diffusionv1.PreviewContent_PREVIEW_CONTENT_SAMPLE, diffusionv1.PreviewContent_PREVIEW_CONTENT_ESTIMATE:
+		g.content = c
+	default:
+		bad.add("preview_content", "%v, want SAMPLE or ESTIMATE", c)
+	}
+	encoding, err := wire.CheckEncoding(op, "encoding", req.GetEncoding())
+	if err != nil {
+		bad = append(bad, err.Fields...)
+	}
+	g.encoding = encoding
+	checkRequestID(&bad, req.GetRequestId())
+	return g, fault.InvalidFields(op, bad...).AsError()
+}
+
+func checkRequestID(bad *violations, id string) {
+	if len(id) > maxRequestID {
+		bad.add("request_id", "%d characters, want at most %d", len(id), maxRequestID)
+	}
+}
+
+func (g *generation) parseLabels(bad *violations, req *diffusionv1.GenerateRequest, n int) {
+	switch all := req.GetLabels(); {
+	case len(all) == 0:
+		g.labels = slices.Repeat([]string{req.GetLabel()}, n)
+	case req.GetLabel() != "":
+		bad.add("label", "%.40q, want it empty when labels is set", req.GetLabel())
+	case len(all) != n:
+		bad.add("labels", "%d labels for n = %d pictures, want one for each", len(all), n)
+	default:
+		g.labels = all
+	}
+	for i, l := range g.labels {
+		if len(l) > maxLabel {
+			bad.add(fmt.Sprintf("labels[%d]", i), "%d bytes, want at most %d", len(l), maxLabel)
+			return
+		}
+	}
+}
+
+func (g *generation) parseGuidance(bad *violations, req *diffusionv1.GenerateRequest) {
+	if req.GuidanceScale == nil {
+		return
+	}
+	g.guidance = req.GetGuidanceScale()
+	if !(g.guidance >= 0 && g.guidance <= maxGuidance) {
+		bad.add("guidance_scale", "%g, want 0 to %d", g.guidance, maxGuidance)
+		return
+	}
+	if g.guidance != 1 && slices.Contains(g.labels, "") {
+		bad.add("guidance_scale", "%g, but guidance needs a label for every picture", g.guidance)
+	}
+}
+
+func (g *generation) parseSeed(bad *violations, seed *uint64) {
+	switch {
+	case seed != nil && *seed > rng.MaxSeed:
+		bad.add("seed", "%d, want 0 to %d (2^53-1)", *seed, uint64(rng.MaxSeed))
+	case seed != nil:
+		g.seed = *seed
+	case g.resume != nil:
+		g.seed = g.resume.GetSeed() // the digest of the request says whether it is the right one
+		if g.seed > rng.MaxSeed {
+			bad.add("resume.seed", "%d, want 0 to %d (2^53-1)", g.seed, uint64(rng.MaxSeed))
+		}
+	default:
+		g.seed, g.drawn = drawSeed(), true
+	}
+}
+
+// request makes the engine's request for a model: labels become classes, steps are laid out, a state is taken up.
+func (g *generation) request(op string, m *engine.Loaded) (engine.Request, error) {
+	r := engine.Request{
+		Seed: g.seed, Guidance: g.guidance, PreviewEvery: g.previews, States: g.states,
+		PreviewEstimate: g.content == diffusionv1.PreviewContent_PREVIEW_CONTENT_ESTIMATE,
+	}
+	var bad violations
+	r.Classes = classes(&bad, g.labels, m.Entry.Manifest.Labels, m.Entry.Ref())
+	if T := m.Model.Schedule.T(); g.steps > T {
+		bad.add("steps", "%d, model %s has %d training timesteps", g.steps, m.Entry.Ref(), T)
+	}
+	if err := fault.InvalidFields(op, bad...).AsError(); err != nil {
+		return r, err
+	}
+	var err error
+	r.Sampler, err = sampler.New(g.sampler, m.Model.Schedule, sampler.Config{Steps: g.steps, Eta: g.eta})
+	if err != nil {
+		return r, fault.InvalidField(op, "steps", "%s", strings.TrimPrefix(err.Error(), "sampler: "))
+	}
+	if g.resume != nil {
+		r.Resume, err = g.unpackResume(op, m)
+	}
+	return r, err
+}
+
+// classes finds labels among those of a model.
+func classes(bad *violations, labels, known []string, ref string) []int32 {
+	ids := make([]int32, len(labels))
+	for i, l := range labels {
+		k := slices.Index(known, l)
+		if l == "" {
+			k = engine.Unconditional
+		} else if k < 0 {
+			field := "label"
+			if i > 0 || len(labels) > 1 {
+				field = fmt.Sprintf("labels[%d]", i)
+			}
+			if len(known) == 0 {
+				bad.add(field, "%q, but model %s is unconditional: it has no labels", l, ref)
+			} else {
+				bad.add(field, "%q, model %s has %s", l, ref, list(known))
+			}
+			return ids
+		}
+		ids[i] = int32(k)
+	}
+	return ids
+}
+
+func list(names []string) string {
+	if len(names) > listed {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:listed], ", "), len(names)-listed)
+	}
+	return strings.Join(names, ", ")
+}
+
+// digest is a SHA-256 over everything that decides the events of the request on a model, seed and defaults filled in.
+// It is this service's own: others carry it and do not compute it.
+func (g *generation) digest(ref string) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "manifold.diffusion.v1.GenerateRequest 1\nmodel %q\nsteps %d\nsampler %q\neta %x\nguidance %x\nseed %d\n",
+		ref, g.steps, g.sampler, math.Float64bits(g.eta), math.Float64bits(g.guidance), g.seed)
+	fmt.Fprintf(h, "previews %d %d\nencoding %d\nlabels %q\n", g.previews, g.content, g.encoding, g.labels)
+	return h.Sum(nil)
+}
