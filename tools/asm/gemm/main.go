@@ -11,6 +11,7 @@ import (
 	"flag"
 	"log"
 	"os"
+	"path/filepath"
 )
 
 // Offsets of the fields of type tile; a test of the package compares them with unsafe.Offsetof.
@@ -29,14 +30,15 @@ func main() {
 	// A flag set of its own: avo's package adds flags to the common one.
 	flags := flag.NewFlagSet("gemm", flag.ExitOnError)
 	arch := flags.String("target", "amd64", "amd64 or arm64")
-	out := flags.String("out", "", "assembly file to write")
-	stubs := flags.String("stubs", "", "Go declarations to write")
+	dir := flags.String("dir", ".", "folder of the package")
 	_ = flags.Parse(os.Args[1:]) // ends the program on an error
+	out := filepath.Join(*dir, "tile_"+*arch+".s")
+	stubs := filepath.Join(*dir, "tile_"+*arch+".go")
 	switch *arch {
 	case "amd64":
-		amd64(*out, *stubs)
+		amd64(out, stubs)
 	case "arm64":
-		arm64(*out, *stubs)
+		arm64(out, stubs)
 	default:
 		log.Fatalf("target %q: want amd64 or arm64", *arch)
 	}

@@ -264,3 +264,77 @@ func TestRowAloneEqualsRowInBatch(t *testing.T) {
 		sameBits(t, fmt.Sprintf("row %d", i), got, all[i*n:(i+1)*n])
 	}
 }
+
+// Random shapes, transpositions, instruction sets and threads, against the stated order to the bit and
+// against float64 in norm.
+func TestMatMulOfRandomShapes(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 22))
+	defer pool.SetThreads(0)
+	defer func() { _ = cpu.Set("auto") }()
+	isas := cpu.Available()
+	for range 120 {
+		p := Product{M: 1 + r.IntN(40), N: 1 + r.IntN(120), K: 1 + r.IntN(600)}
+		p.TransA, p.TransB = r.IntN(2) == 0, r.IntN(2) == 0
+		if err := cpu.Set(isas[r.IntN(len(isas))].String()); err != nil {
+			t.Fatal(err)
+		}
+		pool.SetThreads(1 + r.IntN(4))
+		a, b := random[float32](r, p.M*p.K), random[float32](r, p.K*p.N)
+		want, got := make([]float32, p.M*p.N), poison[float32](p.M*p.N)
+		refMatMul(want, a, b, p)
+		MatMul(got, a, b, p, nil)
+		name := fmt.Sprintf("%+v on %s", p, cpu.Active())
+		sameBits(t, name, got, want)
+
+		exact := make([]float64, p.M*p.N)
+		refMatMul(exact, widen(a), widen(b), p)
+		diff, norm := 0.0, 0.0
+		for i, v := range exact {
+			diff += (v - float64(got[i])) * (v - float64(got[i]))
+			norm += v * v
+		}
+		if diff > 1e-12*norm {
+			t.Fatalf("%s: relative error %g, want at most 1e-6", name, math.Sqrt(diff/norm))
+		}
+	}
+}
+
+func TestMisfitsPanic(t *testing.T) {
+	rows := []struct {
+		name string
+		f    func()
+	}{
+		{"short A", func() {
+			MatMul(make([]float32, 4), make([]float32, 3), make([]float32, 4), Product{M: 2, N: 2, K: 2}, nil)
+		}},
+		{"stride below the row", func() {
+			MatMul(make([]float32, 4), make([]float32, 9), make([]float32, 4), Product{M: 2, N: 2, K: 2, LDA: 1}, nil)
+		}},
+		{"packed operand of another shape", func() {
+			MatMulPacked(make([]float32, 4), make([]float32, 4), NewPacked[float32](3, 2), Product{M: 2, N: 2, K: 2}, nil)
+		}},
+		{"kernel larger than the picture", func() {
+			Conv2D(nil, make([]float32, 4), make([]float32, 9), Conv{N: 1, H: 2, W: 2, Ci: 1, Co: 1, KH: 3, KW: 3}, nil)
+		}},
+		{"short weights", func() {
+			c := Conv{N: 1, H: 2, W: 2, Ci: 1, Co: 1, KH: 2, KW: 2}
+			Conv2D(make([]float32, 1), make([]float32, 4), make([]float32, 3), c, nil)
+		}},
+		{"weights packed for another stride", func() {
+			c := Conv{N: 1, H: 2, W: 2, Ci: 1, Co: 1, KH: 2, KW: 2}
+			w := PackInputGrad(make([]float32, 4), c)
+			c.StrideH = 2
+			InputGradPacked(make([]float32, 4), make([]float32, 1), w, c, nil)
+		}},
+	}
+	for _, row := range rows {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", row.name)
+				}
+			}()
+			row.f()
+		}()
+	}
+}

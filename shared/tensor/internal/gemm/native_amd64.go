@@ -6,7 +6,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 )
 
-//go:generate sh -c "cd ../../../../tools/asm && GOWORK=off go run ./gemm -target amd64 -out ../../shared/tensor/internal/gemm/tile_amd64.s -stubs ../../shared/tensor/internal/gemm/tile_amd64.go"
+//go:generate go -C ../../../../tools/asm run ./gemm -target amd64 -dir ../../shared/tensor/internal/gemm
 
 // native is the assembly family of an instruction set for elements of es bytes.
 func native(isa cpu.ISA, es int) (kernels, bool) {

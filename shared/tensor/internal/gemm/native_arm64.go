@@ -2,7 +2,7 @@ package gemm
 
 import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 
-//go:generate sh -c "cd ../../../../tools/asm && GOWORK=off go run ./gemm -target arm64 -out ../../shared/tensor/internal/gemm/tile_arm64.s -stubs ../../shared/tensor/internal/gemm/tile_arm64.go"
+//go:generate go -C ../../../../tools/asm run ./gemm -target arm64 -dir ../../shared/tensor/internal/gemm
 
 // native is the assembly family of an instruction set for elements of es bytes. For float64 the compiler's
 // own fused multiply-add serves.

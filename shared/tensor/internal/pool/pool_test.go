@@ -140,3 +140,17 @@ func BenchmarkRun(b *testing.B) {
 		Run(4, c)
 	}
 }
+
+// An idle pool is parked, so it uses no CPU.
+func TestIdleWorkersPark(t *testing.T) {
+	SetThreads(4)
+	defer SetThreads(0)
+	Run(20, &count{hits: make([]atomic.Int32, 20)})
+	for range 1000 {
+		if shared.parked.Load() == 3 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("%d workers are parked, want 3", shared.parked.Load())
+}
