@@ -172,6 +172,12 @@ func bigCos(x *big.Float) *big.Float {
 	return bigSin(h.Add(h, x))
 }
 
+// bigSigmoid is e^x/(1 + e^x).
+func bigSigmoid(x *big.Float) *big.Float {
+	e := bigExp(x)
+	return new(big.Float).Quo(e, new(big.Float).Add(e, bf(1)))
+}
+
 // bigTanh is (e^2x - 1)/(e^2x + 1).
 func bigTanh(x *big.Float) *big.Float {
 	e := bigExp(new(big.Float).SetPrec(300).Mul(x, bf(2)))
@@ -224,6 +230,13 @@ func TestAccuracy64(t *testing.T) {
 		{"Log1p64", Log1p64, func(x *big.Float) *big.Float {
 			return bigLog(new(big.Float).SetPrec(300).Add(bf(1), x))
 		}, -0.9, 3, 2},
+		{"Sigmoid64", Sigmoid64, bigSigmoid, -700, 40, 2.5},
+		{"Sigmoid64", Sigmoid64, bigSigmoid, -5, 5, 2.5},
+		{"SiLU64", SiLU64, func(x *big.Float) *big.Float { return new(big.Float).Mul(x, bigSigmoid(x)) }, -700, 40, 3},
+		{"SiLU64", SiLU64, func(x *big.Float) *big.Float { return new(big.Float).Mul(x, bigSigmoid(x)) }, -5, 5, 3},
+		{"Softplus64", Softplus64, func(x *big.Float) *big.Float {
+			return bigLog(new(big.Float).Add(bigExp(x), bf(1)))
+		}, -5, 40, 3},
 		{"Tanh64", Tanh64, bigTanh, -3, 3, 2},
 		{"Tanh64", Tanh64, bigTanh, -0.6, 0.6, 2},
 		{"Erf64", Erf64, bigErf, -6, 6, 1},
