@@ -32,6 +32,9 @@ func Attention(dst, q, k, v *Tensor, heads int, scale float64) {
 // read in place, with the row stride D.
 func attention[T float](dst, q, k, v []T, shape *Tensor, s, heads int, scale float64) {
 	b, t, d := shape.Dims3()
+	if len(dst) == 0 {
+		return
+	}
 	e := d / heads
 	buf, w := scratch[T](heads * t * s)
 	defer buf.release()

@@ -80,6 +80,9 @@ func Conv2DEx(dst, x, w *Tensor, spec ConvSpec, ep *Epilogue) {
 
 // convolve runs a convolution by w, or by packed if that is not nil.
 func convolve[T float](dst, x, w []T, packed *gemm.Packed[T], c gemm.Conv, ep *Epilogue) {
+	if len(dst) == 0 {
+		return
+	}
 	f := newFinisher[T](ep, c.Co)
 	if packed != nil {
 		gemm.Conv2DPacked(dst, x, packed, c, f.epilogue())

@@ -27,6 +27,9 @@ func MatMulEx(dst, a, b *Tensor, transA, transB bool, ep *Epilogue) {
 
 // multiply runs a product by b, or by packed if that is not nil.
 func multiply[T float](dst, a, b []T, packed *gemm.Packed[T], p gemm.Product, ep *Epilogue) {
+	if len(dst) == 0 {
+		return
+	}
 	f := newFinisher[T](ep, p.N)
 	if packed != nil {
 		gemm.MatMulPacked(dst, a, packed, p, f.epilogue())
@@ -64,8 +67,6 @@ func productOf(op string, dst, a *Tensor, b []int, transA, transB bool) gemm.Pro
 	switch {
 	case rb == 2 && !transA:
 		p.M *= batch
-	case batch == 0:
-		p.M = 0
 	case batch > 1:
 		p.Batch, p.StrideA, p.StrideC = batch, p.M*p.K, p.M*p.N
 		if rb > 2 {

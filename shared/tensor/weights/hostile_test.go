@@ -99,7 +99,8 @@ func TestRefusals(t *testing.T) {
 			"more than 64 numbers"},
 		{"deep", raw(`{"a":{"dtype":"F32","shape":`+strings.Repeat("[", 1<<20)+`}}`, 4), "non-negative integer"},
 		{"deep object", raw(strings.Repeat(`{"a":`, 1<<18), 0), "unknown key"},
-		{"cut short", raw(`{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}`, 9), `tensor "w": data_offsets [0, 16] go beyond`},
+		{"cut short", raw(`{"w":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}`, 9),
+			`tensor "w": data_offsets [0, 16] go beyond`},
 		{"NUL behind", raw("{}\x00", 0), "more after the value"},
 	}
 	for _, r := range rows {
@@ -236,7 +237,8 @@ func TestHalves(t *testing.T) {
 		if f == f && Float32ToF16(f) != h || b == b && Float32ToBF16(b) != h {
 			t.Fatalf("%04x does not survive", h)
 		}
-		if f != f && !isNaN16(Float32ToF16(f)) || b != b && BF16ToFloat32(Float32ToBF16(b)) == BF16ToFloat32(Float32ToBF16(b)) {
+		back := BF16ToFloat32(Float32ToBF16(b))
+		if f != f && !isNaN16(Float32ToF16(f)) || b != b && back == back {
 			t.Fatalf("NaN %04x is lost", h)
 		}
 		if next := F16ToFloat32(h + 1); f == f && next == next && h&0x7fff < 0x7bff {
