@@ -23,25 +23,24 @@ import (
 var version = "unknown" // set by the linker
 
 type flags struct {
-	Listen   string        `default:"127.0.0.1:9000" env:"MANIFOLD_LISTEN" help:"Address of gRPC."`
-	Side     string        `default:"127.0.0.1:9465" env:"MANIFOLD_SIDE" help:"Address of metrics, probes and pprof; empty: none."`
-	Models   string        `env:"MANIFOLD_MODEL_STORE" type:"path" help:"Folder of models; the starters are there without it."`
-	State    string        `env:"MANIFOLD_STATE" type:"path" help:"Folder of training jobs, uploads and caches; empty: no training."`
-	Data     []string      `env:"MANIFOLD_DATA" type:"path" help:"Folders with local copies of data sets."`
-	Offline  bool          `env:"MANIFOLD_OFFLINE" help:"Never download data sets."`
-	Preload  []string      `env:"MANIFOLD_PRELOAD" help:"Models to have in memory before the server is ready."`
-	Memory   int64         `env:"MANIFOLD_MODEL_MEMORY" help:"Bytes that loaded models may hold; 0: no limit."`
-	Threads  int           `env:"MANIFOLD_THREADS" help:"Worker threads; 0: one per core. Changes speed, never a result."`
-	Kernels  string        `default:"auto" env:"MANIFOLD_KERNELS" help:"auto, avx512, avx2, neon or portable."`
-	PreStop  time.Duration `default:"5s" env:"MANIFOLD_PRE_STOP" help:"Shutdown: time for endpoints to drain."`
-	Drain    time.Duration `default:"20s" env:"MANIFOLD_DRAIN" help:"Shutdown: time for running calls."`
-	Trace    string        `env:"MANIFOLD_TRACE" help:"Address of an OTLP/gRPC collector; empty: no traces."`
-	LogLevel string        `default:"info" env:"MANIFOLD_LOG" help:"debug, info, warn or error."`
-	TLSCert  string        `env:"MANIFOLD_TLS_CERT" help:"Certificate; with --tls-key."`
-	TLSKey   string        `env:"MANIFOLD_TLS_KEY" help:"Private key."`
-	TLSCA    string        `env:"MANIFOLD_TLS_CA" help:"Roots of client certificates: mutual TLS."`
-
-	Version kong.VersionFlag `help:"Print the version."`
+	Listen   string           `default:"127.0.0.1:9000" env:"MANIFOLD_LISTEN" help:"Address of gRPC."`
+	Side     string           `default:"127.0.0.1:9465" env:"MANIFOLD_SIDE" help:"Address of metrics, probes and pprof; empty: none."`
+	Models   string           `env:"MANIFOLD_MODEL_STORE" type:"path" help:"Folder of models; the starters are there without it."`
+	State    string           `env:"MANIFOLD_STATE" type:"path" help:"Folder of training jobs, uploads and caches; empty: no training."`
+	Data     []string         `env:"MANIFOLD_DATA" type:"path" help:"Folders with local copies of data sets."`
+	Offline  bool             `env:"MANIFOLD_OFFLINE" help:"Never download data sets."`
+	Preload  []string         `env:"MANIFOLD_PRELOAD" help:"Models to have in memory before the server is ready."`
+	Memory   int64            `env:"MANIFOLD_MODEL_MEMORY" help:"Bytes that loaded models may hold; 0: no limit."`
+	Threads  int              `env:"MANIFOLD_THREADS" help:"Worker threads; 0: one per core. Changes speed, never a result."`
+	Kernels  string           `default:"auto" env:"MANIFOLD_KERNELS" help:"auto, avx512, avx2, neon or portable."`
+	PreStop  time.Duration    `default:"5s" env:"MANIFOLD_PRE_STOP" help:"Shutdown: time for endpoints to drain."`
+	Drain    time.Duration    `default:"20s" env:"MANIFOLD_DRAIN" help:"Shutdown: time for running calls."`
+	Trace    string           `env:"MANIFOLD_TRACE" help:"Address of an OTLP/gRPC collector; empty: no traces."`
+	LogLevel string           `default:"info" env:"MANIFOLD_LOG" help:"debug, info, warn or error."`
+	TLSCert  string           `env:"MANIFOLD_TLS_CERT" help:"Certificate; with --tls-key."`
+	TLSKey   string           `env:"MANIFOLD_TLS_KEY" help:"Private key."`
+	TLSCA    string           `env:"MANIFOLD_TLS_CA" help:"Roots of client certificates: mutual TLS."`
+	Version  kong.VersionFlag `help:"Print the version."`
 }
 
 func main() {

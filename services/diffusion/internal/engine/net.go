@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"strings"
 
 	"github.com/manifold-gen/manifold/services/diffusion/internal/sampler"
 	"github.com/manifold-gen/manifold/services/diffusion/internal/schedule"
@@ -81,7 +82,9 @@ func Load(_ context.Context, e modelstore.Entry, dir string, cfg Config) (*Loade
 			e.Ref(), e.Manifest.Architecture, Architecture)
 	}
 	corrupt := func(err error) error {
-		return fault.E(fault.Corrupt, "BAD_MODEL", op, "model %s: %w", e.Ref(), err)
+		// Readers of files name them with their directories, which callers must not see.
+		text := strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")
+		return fault.E(fault.Corrupt, "BAD_MODEL", op, "model %s: %s", e.Ref(), text)
 	}
 	var c unet.Config
 	if err := json.Unmarshal(e.Manifest.Config, &c); err != nil {
