@@ -109,7 +109,8 @@ func TestDecodeResize(t *testing.T) {
 	if err != nil || !bytes.Equal(same, pack(img, Format{Channels: 3, Background: color.White})) {
 		t.Error("a picture of the right size was changed", err)
 	}
-	if _, h, w, err = Decode(pngOf(flat(1, 100, color.White)), Format{Height: 7, Width: 5}); err != nil || h != 7 || w != 5 {
+	_, h, w, err = Decode(pngOf(flat(1, 100, color.White)), Format{Height: 7, Width: 5})
+	if err != nil || h != 7 || w != 5 {
 		t.Error(h, w, err)
 	}
 }
@@ -182,6 +183,7 @@ func TestFolderAndZipAgree(t *testing.T) {
 
 func TestFolderRefuses(t *testing.T) {
 	white := pngOf(flat(2, 2, color.White))
+	wide := pngOf(image.NewGray(image.Rect(0, 0, 4096, 4096)))
 	rows := map[string]struct {
 		files []file
 		f     Format
@@ -197,7 +199,7 @@ func TestFolderRefuses(t *testing.T) {
 		"bomb":        {[]file{{"a.png", make([]byte, 1<<22)}}, Format{Limits: Limits{File: 1 << 20}}, "more than 1048576"},
 		"not a PNG":   {[]file{{"a.png", []byte("MZ")}}, Format{}, "neither PNG nor JPEG"},
 		"escaping":    {[]file{{"../a.png", white}}, Format{}, ""},
-		"unpack size": {[]file{{"a.png", pngOf(image.NewGray(image.Rect(0, 0, 4096, 4096)))}}, Format{Limits: Limits{File: 1 << 20}}, "4096x4096"},
+		"unpack size": {[]file{{"a.png", wide}}, Format{Limits: Limits{File: 1 << 20}}, "4096x4096"},
 	}
 	for name, r := range rows {
 		_, err := OpenZip(zipOf(t, r.files...), r.f, nil)

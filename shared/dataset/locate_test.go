@@ -218,7 +218,8 @@ func TestLookupOrder(t *testing.T) {
 // TestSumIgnoresPacking: the same pictures, packed and prefixed otherwise, have the same sum.
 func TestSumIgnoresPacking(t *testing.T) {
 	a, b := pngOf(flat(2, 2, color.White)), pngOf(flat(2, 2, color.Black))
-	one, err := zipSum(zipOf(t, file{"train/x/0000.jpg", a}, file{"train/y/0001.jpg", b}, file{"no.txt", nil}), selectCIFAR)
+	one, err := zipSum(zipOf(t, file{"train/x/0000.jpg", a}, file{"train/y/0001.jpg", b}, file{"no.txt", nil}),
+		selectCIFAR)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,10 @@ func lock(ctx context.Context, file string) (unlock func(), err error) {
 	for {
 		f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if err == nil {
-			return func() { _ = f.Close(); _ = os.Remove(file) }, nil
+			return func() {
+				_ = f.Close()
+				_ = os.Remove(file) // both fail only when the file is gone already
+			}, nil
 		}
 		if !os.IsExist(err) {
 			return nil, err

@@ -68,7 +68,8 @@ func Frechet(a, b Gaussian) (float64, error) {
 	}
 	var eig mat.EigenSym
 	if !eig.Factorize(sym, false) {
-		return 0, fault.E(fault.Internal, "NO_CONVERGENCE", op, "the eigenvalues of a product of covariances did not converge")
+		return 0, fault.E(fault.Internal, "NO_CONVERGENCE", op,
+			"the eigenvalues of a product of covariances did not converge")
 	}
 	cross := 0.0
 	for _, v := range eig.Values(nil) {
