@@ -21,6 +21,7 @@ func Attention(dst, q, k, v *Tensor, heads int, scale float64) {
 	if heads < 1 || q.shape[2]%heads != 0 {
 		panic(shapeError(op, fmt.Sprintf("%d heads do not divide D", heads), q))
 	}
+	apart(op, dst, q, k, v)
 	if q.dtype == Float64 {
 		attention(dst.f64, q.f64, k.f64, v.f64, q, k.shape[1], heads, scale)
 		return

@@ -79,8 +79,14 @@ func broadcastStrides(op string, dst, x *Tensor) strides {
 	return s
 }
 
-// checkBroadcast panics unless dst has the shape that its operands broadcast to.
+// checkBroadcast panics unless dst has the shape that its operands broadcast to, and if an operand that is
+// repeated begins where dst begins.
 func checkBroadcast(op string, dst *Tensor, xs ...*Tensor) {
+	for _, x := range xs {
+		if x.Len() != dst.Len() {
+			apart(op, dst, x)
+		}
+	}
 	for i := 1; i <= int(dst.rank); i++ {
 		d := 1
 		for _, x := range xs {
@@ -98,6 +104,7 @@ func checkBroadcast(op string, dst *Tensor, xs ...*Tensor) {
 func BroadcastTo(dst, x *Tensor) {
 	sameType("BroadcastTo", dst, x)
 	s := broadcastStrides("BroadcastTo", dst, x)
+	apart("BroadcastTo", dst, x)
 	strided(dst, x, &s)
 }
 

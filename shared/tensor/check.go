@@ -50,6 +50,15 @@ func axisOf(op string, t *Tensor, axis int) int {
 	return a
 }
 
+// apart panics if dst begins where an operand begins: the operation cannot work in place.
+func apart(op string, dst *Tensor, xs ...*Tensor) {
+	for _, x := range xs {
+		if dst.overlaps(x) {
+			panic(shapeError(op, "the result must not be an operand", dst, x))
+		}
+	}
+}
+
 // product multiplies sizes.
 func product(shape []int) int {
 	n := 1

@@ -30,6 +30,7 @@ func (s ConvSpec) Out(h, w, kh, kw int) (ho, wo int) {
 // [N, Ho, Wo, Co].
 func convShape(op string, x *Tensor, w []int, y *Tensor, s ConvSpec) gemm.Conv {
 	sameType(op, x, y)
+	apart(op, y, x)
 	if s.StrideH < 0 || s.StrideW < 0 || min(s.PadTop, s.PadBottom, s.PadLeft, s.PadRight) < 0 {
 		panic(convError(op, "negative stride or padding", x, w, y))
 	}
@@ -69,6 +70,7 @@ func Conv2D(dst, x, w *Tensor, spec ConvSpec) { Conv2DEx(dst, x, w, spec, nil) }
 // Conv2DEx is Conv2D followed by the epilogue, in one pass and with the bits of the single operations.
 func Conv2DEx(dst, x, w *Tensor, spec ConvSpec, ep *Epilogue) {
 	sameType("Conv2D", x, w)
+	apart("Conv2D", dst, w)
 	c := convShape("Conv2D", x, w.Shape(), dst, spec)
 	ep.check("Conv2D", dst)
 	if dst.dtype == Float64 {
@@ -99,6 +101,7 @@ func convolve[T float](dst, x, w []T, packed *gemm.Packed[T], c gemm.Conv, ep *E
 // (descending order of the tap), and over the channels Co, in blocks as in Conv2D with Co for Ci.
 func Conv2DInputGrad(dx, dy, w *Tensor, spec ConvSpec) {
 	sameType("Conv2DInputGrad", dx, w)
+	apart("Conv2DInputGrad", dx, w)
 	c := convShape("Conv2DInputGrad", dx, w.Shape(), dy, spec)
 	if dx.dtype == Float64 {
 		gemm.InputGrad(dx.f64, dy.f64, w.f64, c, nil)
@@ -113,6 +116,7 @@ func Conv2DInputGrad(dx, dy, w *Tensor, spec ConvSpec) {
 // picture; no block spans two pictures. Pixels over the padding take part as +0.
 func Conv2DWeightGrad(dw, x, dy *Tensor, spec ConvSpec) {
 	sameType("Conv2DWeightGrad", dw, x)
+	apart("Conv2DWeightGrad", dw, x, dy)
 	c := convShape("Conv2DWeightGrad", x, dw.Shape(), dy, spec)
 	if dw.dtype == Float64 {
 		gemm.WeightGrad(dw.f64, x.f64, dy.f64, c)

@@ -37,9 +37,7 @@ func (e *Epilogue) check(op string, dst *Tensor) {
 	}
 	if e.Residual != nil {
 		sameShape(op, dst, e.Residual)
-		if e.Residual.overlaps(dst) {
-			panic(shapeError(op, "Residual must not be dst", dst, e.Residual))
-		}
+		apart(op, dst, e.Residual)
 	}
 	if e.Act > ActGELU {
 		panic(shapeError(op, "unknown activation", dst))

@@ -152,6 +152,10 @@ func TestInPlace(t *testing.T) {
 			"Norm": func(dst, x *Tensor) {
 				LayerNorm(dst, fresh(d, 9), fresh(d, 9), x, b, b, 1e-5)
 			},
+			"GroupNormGrad": func(dst, x *Tensor) {
+				mean, rstd := input(d, 3, 9, 4), positive(d, 4, 9, 4)
+				GroupNormGrad(dst, fresh(d, 1000), fresh(d, 1000), x, mean, rstd, b, input(d, 5, 9, 1000), 4)
+			},
 			"GroupNorm": func(dst, x *Tensor) {
 				GroupNormSiLU(dst, fresh(d, 9, 4), fresh(d, 9, 4), x, b, b, 4, 1e-5)
 			},

@@ -17,6 +17,7 @@ func MatMul(dst, a, b *Tensor, transA, transB bool) { MatMulEx(dst, a, b, transA
 func MatMulEx(dst, a, b *Tensor, transA, transB bool, ep *Epilogue) {
 	sameType("MatMul", dst, a, b)
 	p := productOf("MatMul", dst, a, b.Shape(), transA, transB)
+	apart("MatMul", dst, a, b)
 	ep.check("MatMul", dst)
 	if dst.dtype == Float64 {
 		multiply(dst.f64, a.f64, b.f64, nil, p, ep)

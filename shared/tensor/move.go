@@ -30,6 +30,7 @@ func Permute(dst, x *Tensor, perm ...int) {
 		msg := fmt.Sprintf("%v must name every axis of x once and give dst", slices.Clone(perm))
 		panic(shapeError("Permute", msg, dst, x))
 	}
+	apart("Permute", dst, x)
 	strided(dst, x, &s)
 }
 
@@ -76,6 +77,7 @@ func PadInto(dst, x *Tensor, axis, start int) {
 // alongAxis panics unless both shapes agree but for one axis.
 func alongAxis(op string, dst, x *Tensor, axis int) {
 	sameType(op, dst, x)
+	apart(op, dst, x)
 	ok := dst.rank == x.rank
 	for i := range dst.Shape() {
 		ok = ok && (i == axis || dst.shape[i] == x.shape[i])
@@ -145,6 +147,7 @@ func scatterLoop[T float](j *job, lo, hi int) {
 // gatherShape checks rows [.., D] against a table [V, D] and the ids, and returns D.
 func gatherShape(op string, rowsOf, table *Tensor, ids []int32) int {
 	sameType(op, rowsOf, table)
+	apart(op, rowsOf, table)
 	if table.rank != 2 || rowsOf.rank < 1 || rowsOf.Dim(-1) != table.shape[1] ||
 		product(rowsOf.shape[:rowsOf.rank-1]) != len(ids) {
 		panic(shapeError(op, fmt.Sprintf("want [.., D] with %d rows and a table [V, D]", len(ids)), rowsOf, table))

@@ -117,7 +117,7 @@ func affineLoop[T float](j *job, lo, hi int) {
 }
 
 // GroupNormGrad is the derivative of GroupNorm: dx like x, dgamma and dbeta [C]. mean and rstd are
-// those GroupNorm returned.
+// those GroupNorm returned. dx may be x or dy.
 //
 // Order: for each picture and channel the sums of dy and of dy*xhat, xhat = (x-mean)*rstd, run down the
 // pixels in 4 phases; dbeta and dgamma add them over the pictures, ascending from the first. A group's

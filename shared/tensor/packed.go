@@ -64,6 +64,7 @@ func MatMulPacked(dst, a *Tensor, b *Packed, ep *Epilogue) {
 	sameType("MatMulPacked", dst, a)
 	b.like("MatMulPacked", a)
 	p := productOf("MatMulPacked", dst, a, b.shape, false, false)
+	apart("MatMulPacked", dst, a)
 	ep.check("MatMulPacked", dst)
 	if dst.dtype == Float64 {
 		multiply(dst.f64, a.f64, nil, b.f64, p, ep)

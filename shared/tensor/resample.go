@@ -6,6 +6,7 @@ import "github.com/manifold-gen/manifold/shared/tensor/internal/vec"
 // j.i holds W and C.
 func halves(op string, dst, small, large, dy *Tensor, f32, f64 func(j *job, lo, hi int)) {
 	sameType(op, small, large)
+	apart(op, small, large)
 	if small.rank != 4 || large.rank != 4 {
 		panic(shapeError(op, "want [N, H, W, C] and [N, 2H, 2W, C]", small, large))
 	}
@@ -117,6 +118,7 @@ func DepthToSpace2(dst, x *Tensor) {
 // blocks2 runs a loop over the rows of pixels of deep [N, H, W, 4C], whose partner is wide [N, 2H, 2W, C].
 func blocks2(op string, deep, wide *Tensor, f32, f64 func(j *job, lo, hi int)) {
 	sameType(op, deep, wide)
+	apart(op, deep, wide)
 	if deep.rank != 4 || wide.rank != 4 {
 		panic(shapeError(op, "want [N, H, W, 4C] and [N, 2H, 2W, C]", deep, wide))
 	}

@@ -41,9 +41,7 @@ func softmaxLoop[T float](j *job, lo, hi int) {
 // LogSoftmax is (x-m) - log(sum of exp(x-m)) over the last axis, with m and the sum as in Softmax. A row
 // of -Inf gives -Inf. dst must not be x.
 func LogSoftmax(dst, x *Tensor) {
-	if dst.overlaps(x) {
-		panic(shapeError("LogSoftmax", "dst must not be x", dst, x))
-	}
+	apart("LogSoftmax", dst, x)
 	byRow("LogSoftmax", dst, x, x, logSoftmaxLoop[float32], logSoftmaxLoop[float64])
 }
 

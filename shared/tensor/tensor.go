@@ -111,7 +111,7 @@ func (t *Tensor) Dim(i int) int {
 		i += int(t.rank)
 	}
 	if i < 0 || i >= int(t.rank) {
-		panic(&Error{Op: "Dim", Shapes: [][]int{t.Shape()}, Msg: fmt.Sprintf("no axis %d", i)})
+		panic(shapeError("Dim", fmt.Sprintf("no axis %d", i), t))
 	}
 	return t.shape[i]
 }
@@ -130,7 +130,7 @@ func (t *Tensor) Len() int {
 // F32 returns the elements of a Float32 tensor, shared, in row-major order.
 func (t *Tensor) F32() []float32 {
 	if t.dtype != Float32 {
-		panic(&Error{Op: "F32", Shapes: [][]int{t.Shape()}, Msg: "the tensor is " + t.dtype.String()})
+		panic(shapeError("F32", "the tensor is "+t.dtype.String(), t))
 	}
 	return t.f32
 }
@@ -138,7 +138,7 @@ func (t *Tensor) F32() []float32 {
 // F64 returns the elements of a Float64 tensor, shared, in row-major order.
 func (t *Tensor) F64() []float64 {
 	if t.dtype != Float64 {
-		panic(&Error{Op: "F64", Shapes: [][]int{t.Shape()}, Msg: "the tensor is " + t.dtype.String()})
+		panic(shapeError("F64", "the tensor is "+t.dtype.String(), t))
 	}
 	return t.f64
 }
@@ -146,12 +146,12 @@ func (t *Tensor) F64() []float64 {
 // At returns one element as float64; it is meant for tests and printing.
 func (t *Tensor) At(index ...int) float64 {
 	if len(index) != int(t.rank) {
-		panic(&Error{Op: "At", Shapes: [][]int{t.Shape(), slices.Clone(index)}, Msg: "wrong number of indices"})
+		panic(&Error{Op: "At", Shapes: [][]int{slices.Clone(t.Shape()), slices.Clone(index)}, Msg: "wrong number of indices"})
 	}
 	off := 0
 	for i, x := range index {
 		if x < 0 || x >= t.shape[i] {
-			panic(&Error{Op: "At", Shapes: [][]int{t.Shape(), slices.Clone(index)}, Msg: "index out of range"})
+			panic(&Error{Op: "At", Shapes: [][]int{slices.Clone(t.Shape()), slices.Clone(index)}, Msg: "index out of range"})
 		}
 		off = off*t.shape[i] + x
 	}
@@ -167,7 +167,7 @@ func (t *Tensor) SameShape(u *Tensor) bool { return slices.Equal(t.Shape(), u.Sh
 // dims panics unless the rank is want.
 func (t *Tensor) dims(want int) {
 	if int(t.rank) != want {
-		panic(&Error{Op: fmt.Sprintf("Dims%d", want), Shapes: [][]int{t.Shape()}, Msg: fmt.Sprintf("want %d axes", want)})
+		panic(shapeError(fmt.Sprintf("Dims%d", want), fmt.Sprintf("want %d axes", want), t))
 	}
 }
 
