@@ -362,3 +362,52 @@ func TestHTTP(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A message whose header says two gigabytes is refused by its header alone: nothing of it is read or allocated.
+func TestTwoGigabyteMessage(t *testing.T) {
+	f := &fake{get: func(context.Context) error { return nil }}
+	s, err := New(quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.register(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	<-s.served
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols}
+	for _, method := range []string{
+		modelv1.ModelService_GetModel_FullMethodName, trainingv1.TrainingService_WatchTrainingJob_FullMethodName,
+	} {
+		body := strings.NewReader("\x00\x7f\xff\xff\xff\x0a\x01x") // not compressed, 2^31-1 bytes, of which 3 follow
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.Addr()+method, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/grpc")
+		req.Header.Set("Te", "trailers")
+		r, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = r.Body.Close()
+		code := r.Trailer.Get("Grpc-Status") + r.Header.Get("Grpc-Status")
+		text := r.Trailer.Get("Grpc-Message") + r.Header.Get("Grpc-Message")
+		if code != "8" || !strings.Contains(text, "2147483647 vs. 67108864") {
+			t.Errorf("%s: status %s, %q", method, code, text)
+		}
+	}
+	transport.CloseIdleConnections()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
