@@ -9,7 +9,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor"
 )
 
-// digest is a prefix of the SHA-256 of the shapes and elements, every NaN as one.
+// digest is a prefix of the SHA-256 of the shapes and the elements' bits, those of NaN included.
 func digest(ts ...*tensor.Tensor) string {
 	h := sha256.New()
 	var buf []byte
@@ -20,16 +20,10 @@ func digest(ts ...*tensor.Tensor) string {
 		}
 		if t.DType() == tensor.Float64 {
 			for _, v := range t.F64() {
-				if v != v {
-					v = math.NaN()
-				}
 				buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(v))
 			}
 		} else {
 			for _, v := range t.F32() {
-				if v != v {
-					v = float32(math.NaN())
-				}
 				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
 			}
 		}

@@ -38,8 +38,8 @@
 //   - exp, log, tanh, erf, sin, cos and what is made of them are this module's own polynomials.
 //   - Wherever a comment says fma, the product is not rounded; everywhere else every operation is. The code
 //     writes float64(x*y) + z where a compiler could fuse, and a test looks at the machine code of two builds.
-//   - Every NaN that is computed is the positive quiet one. Zeros, infinities and ties are specified at the
-//     operations where they matter.
+//   - Every NaN that is computed, other than by a product, is the positive quiet one; the payload of a product's NaN
+//     is open. Zeros, infinities and ties are specified at the operations where they matter.
 //
 // numerics.sum records a digest of every operation. A change that alters a digest raises NumericsVersion.
 //
