@@ -39,8 +39,8 @@ type Entry struct {
 	Licence  string // of the data, in short
 	Citation string
 	Homepage string
-	// Weights says whether weights trained on the set may be given on under the licence of this project, naming
-	// the data in their card.
+	// Weights says whether this project gives on weights that were trained on the set, with the data and its licence
+	// named in their card.
 	Weights bool
 	// Splits divide the set. Pictures that come sorted by class are first put into a fixed random order.
 	Splits  []Split

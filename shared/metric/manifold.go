@@ -10,18 +10,18 @@ import (
 )
 
 // PrecisionRecall is the improved precision and recall of Kynkaanniemi et al. 2019: the share of fake rows that lie
-// within the k-th nearest-neighbour distance of some real row, and of real rows that lie within that of some fake
+// within the k-th nearest-neighbour distance of some known, real row, and of known rows that lie within that of some fake
 // row. Precision falls when samples look wrong, recall when kinds of samples are missing. k is 3 in the paper; both
 // sets need more than k rows.
-func PrecisionRecall(real, fake Features, k int) (precision, recall float64, err error) {
+func PrecisionRecall(known, fake Features, k int) (precision, recall float64, err error) {
 	const op = "metric.PrecisionRecall"
 	if k < 1 {
 		return 0, 0, fault.E(fault.Invalid, "BAD_NEIGHBOURS", op, "k is %d, allowed is at least 1", k)
 	}
-	if err := checkPair(op, real, fake, k+1); err != nil {
+	if err := checkPair(op, known, fake, k+1); err != nil {
 		return 0, 0, err
 	}
-	a, b := real.dense(0, real.Len(), nil), fake.dense(0, fake.Len(), nil)
+	a, b := known.dense(0, known.Len(), nil), fake.dense(0, fake.Len(), nil)
 	return within(a, b, radii(a, k)), within(b, a, radii(b, k)), nil
 }
 

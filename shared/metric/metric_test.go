@@ -169,19 +169,19 @@ func TestKIDIsUnbiased(t *testing.T) {
 // TestPrecisionRecallOfACollapse: samples of one of two clusters are precise and miss half.
 func TestPrecisionRecallOfACollapse(t *testing.T) {
 	left, right := normals(300, 2, 1, 1, -20), normals(300, 2, 2, 1, 20)
-	real := Features{2, append(append([]float32(nil), left.X...), right.X...)}
-	p, r, err := PrecisionRecall(real, normals(600, 2, 3, 1, -20), 3)
+	known := Features{2, append(append([]float32(nil), left.X...), right.X...)}
+	p, r, err := PrecisionRecall(known, normals(600, 2, 3, 1, -20), 3)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p < 0.9 || r < 0.4 || r > 0.5 {
 		t.Errorf("collapse: precision %v recall %v", p, r)
 	}
-	p, r, err = PrecisionRecall(real, normals(600, 2, 3, 1, 60), 3)
+	p, r, err = PrecisionRecall(known, normals(600, 2, 3, 1, 60), 3)
 	if err != nil || p != 0 || r != 0 {
 		t.Errorf("elsewhere: precision %v recall %v %v", p, r, err)
 	}
-	if p, r, err = PrecisionRecall(real, real, 1); err != nil || p != 1 || r != 1 {
+	if p, r, err = PrecisionRecall(known, known, 1); err != nil || p != 1 || r != 1 {
 		t.Errorf("itself: precision %v recall %v %v", p, r, err)
 	}
 }
