@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/manifold-gen/manifold/gateway"
+	"github.com/manifold-gen/manifold/services/diffusion"
+	"github.com/manifold-gen/manifold/shared/serve"
+)
+
+type upCmd struct {
+	Addr     string   `default:"127.0.0.1:8080" help:"Address of the page and the APIs. A taken port moves to the next free one."`
+	Side     string   `default:"127.0.0.1:9464" help:"Address of metrics, probes and pprof; moves like --addr; empty: none."`
+	Preload  []string `help:"Models to have in memory from the start."`
+	LogLevel string   `default:"warn" help:"debug, info, warn or error." name:"log"`
+}
+
+// portsTried is how many ports after a taken one are tried.
+const portsTried = 20
+
+// listen opens addr, or the next free port after it.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	host, service, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("address %q: want host:port, such as 127.0.0.1:8080", addr)
+	}
+	port, err := strconv.Atoi(service)
+	if err != nil || port < 0 || port > 65535 {
+		return nil, fmt.Errorf("address %q: the port must be a number from 0 to 65535", addr)
+	}
+	var lc net.ListenConfig
+	var first error
+	for p := port; p <= min(port+portsTried, 65535); p++ {
+		l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(p)))
+		if err == nil {
+			return l, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if port == 0 {
+			break
+		}
+	}
+	return nil, fmt.Errorf("no free port from %s on: %w", addr, first)
+}
+
+// Run starts everything and waits until it is told to stop.
+func (c upCmd) Run(ctx context.Context, g *Globals) error {
+	begun := time.Now()
+	log, err := serve.NewLogger(c.LogLevel)
+	if err != nil {
+		return err
+	}
+	store, err := g.store()
+	if err != nil {
+		return err
+	}
+	data, err := g.locator()
+	if err != nil {
+		return err
+	}
+	door, err := listen(ctx, c.Addr)
+	if err != nil {
+		return err
+	}
+	if door.Addr().String() != c.Addr && !isPortZero(c.Addr) {
+		fmt.Fprintf(g.err, "%s is taken; using %s instead.\n", c.Addr, door.Addr())
+	}
+	side := ""
+	if c.Side != "" {
+		l, err := listen(ctx, c.Side)
+		if err != nil {
+			return errors.Join(err, door.Close())
+		}
+		side = l.Addr().String()
+		_ = l.Close()
+	}
+
+	// On a laptop nobody balances load, so the waits of an orderly shutdown would only be felt as slowness.
+	base := serve.Config{Version: g.version, Logger: log, PreStop: -1, Drain: 2 * time.Second, Stop: time.Second}
+	ds := base
+	ds.Name, ds.Listen = "diffusion", "127.0.0.1:0"
+	families, err := serve.New(ds)
+	if err != nil {
+		return err
+	}
+	err = diffusion.Register(families, diffusion.Config{
+		Store: store, Data: data, Jobs: filepath.Join(g.Home, "jobs"), Preload: c.Preload,
+	})
+	if err != nil {
+		return err
+	}
+	if err := families.Listen(); err != nil {
+		return err
+	}
+	gs := base
+	gs.Name, gs.Listener, gs.Side = "gateway", door, side
+	front, err := serve.New(gs)
+	if err != nil {
+		return err
+	}
+	err = gateway.Register(front, gateway.Config{Backends: map[string]string{"diffusion": families.Addr()}})
+	if err != nil {
+		return err
+	}
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	for i, s := range []*serve.Server{families, front} {
+		wg.Go(func() {
+			errs[i] = s.Run(ctx)
+			stop()
+		})
+	}
+	for !families.Ready() || !front.Ready() {
+		select {
+		case <-ctx.Done():
+			wg.Wait()
+			return errors.Join(errs...)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+	fmt.Fprintf(g.out, "Manifold is ready after %.2f s: http://%s\n", time.Since(begun).Seconds(), door.Addr())
+	fmt.Fprintf(g.out, "OpenAI-shaped: http://%s/v1  gRPC, gRPC-Web, Connect: the same port", door.Addr())
+	if side != "" {
+		fmt.Fprintf(g.out, "  metrics: http://%s/metrics", side)
+	}
+	fmt.Fprintln(g.out, "\nCtrl-C stops it.")
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func isPortZero(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	return err == nil && port == "0"
+}
