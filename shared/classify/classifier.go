@@ -178,7 +178,8 @@ func (c *Classifier) fits(set dataset.Dataset) error {
 	h, w, ch := set.Shape()
 	if h != cfg.ImageSize || w != cfg.ImageSize || ch != cfg.InChannels || len(set.Classes()) != cfg.Classes {
 		return fault.E(fault.Invalid, "BAD_DATA", "classify.Accuracy",
-			"%dx%dx%d with %d classes, the classifier takes %dx%dx%d and %d", h, w, ch, len(set.Classes()), cfg.ImageSize, cfg.ImageSize, cfg.InChannels, cfg.Classes)
+			"%dx%dx%d with %d classes, the classifier takes %dx%dx%d and %d", h, w, ch, len(set.Classes()),
+			cfg.ImageSize, cfg.ImageSize, cfg.InChannels, cfg.Classes)
 	}
 	return nil
 }
