@@ -60,6 +60,55 @@ func TestTruncatedUnderTheMapping(t *testing.T) {
 	}
 }
 
+// TestTruncatedUnderTheKernels cuts a mapped file whose tensor is being read by several threads.
+func TestTruncatedUnderTheKernels(t *testing.T) {
+	defer tensor.SetThreads(0)
+	path := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := Write(path, map[string]*tensor.Tensor{"w": tensor.New(tensor.Float32, 1024, 4096)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, threads := range []int{1, 2, 4} {
+		tensor.SetThreads(threads)
+		f, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := f.Tensor("w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		y := tensor.New(tensor.Float32, 1024, 4096)
+		func() {
+			defer func() {
+				// As above: an emulator may hide the address of the fault.
+				r := recover()
+				_, known := r.(interface{ Addr() uintptr })
+				if _, ok := r.(runtime.Error); r != nil && (!ok || known) {
+					panic(r)
+				}
+			}()
+			err := Guard(func() error { tensor.SiLU(y, w); return nil })
+			var e *Error
+			if !errors.As(err, &e) || e.File != path {
+				t.Errorf("%d threads: %v", threads, err)
+			}
+		}()
+		if err := os.Truncate(path, whole.Size()); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestGuardLeavesOtherPanicsAlone(t *testing.T) {
 	for name, f := range map[string]func(){
 		"value":  func() { panic("x") },

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,6 +205,8 @@ func (p *workers) resize() {
 
 // worker is the life of one worker goroutine.
 func (p *workers) worker() {
+	// Weights may lie in mapped files: a page that is gone becomes a panic, which run carries to the caller.
+	debug.SetPanicOnFault(true)
 	idle := time.Now()
 	for {
 		if p.enter() {
