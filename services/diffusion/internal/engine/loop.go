@@ -231,14 +231,14 @@ func (l *loop) advance(j *job) {
 	}
 }
 
-// sendState puts a state into the stream if its share allows, or whatever its size when forced.
+// sendState puts a state into the stream if its bounds allow, or whatever its size when forced.
 func (l *loop) sendState(j *job, now time.Time, force bool) {
 	size := 0
 	for _, s := range j.states {
 		size += 16 + 4*len(s.X)*(1+len(s.History)) // header and protobuf's tag and length, then the values
 	}
 	unlimited := force || l.e.cfg.StateInterval < 0
-	if !unlimited && !j.stream.room(size+128) {
+	if !unlimited && !j.stream.room(size+128, now) {
 		return
 	}
 	st := &State{Step: j.states[0].Step, Evaluation: j.evaluated}

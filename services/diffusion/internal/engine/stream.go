@@ -11,8 +11,13 @@ import (
 // pendingPreviews is how many previews wait for a slow reader; older ones are dropped.
 const pendingPreviews = 4
 
-// stateShare is the largest share of a stream's bytes that states to resume from may take.
-const stateShare = 0.05
+// States to resume from may take stateShare of a stream's bytes, or stateRate bytes a second where that is more: a stream
+// of steps without previews is so thin that a share of it would hold no state at all, and a break would cost the whole
+// request.
+const (
+	stateShare = 0.05
+	stateRate  = 1 << 20
+)
 
 // Event is one thing that happened to a request: exactly one field is set.
 type Event struct {
@@ -62,12 +67,13 @@ type Stream struct {
 	previews int
 	err      error // after the last event; io.EOF at the regular end
 	ready    chan struct{}
+	begun    time.Time
 	sent     int64 // bytes of all messages so far, as the reader reports them
 	states   int64 // those of states
 }
 
 func newStream(cancel context.CancelFunc) *Stream {
-	return &Stream{cancel: cancel, ready: make(chan struct{}, 1)}
+	return &Stream{cancel: cancel, ready: make(chan struct{}, 1), begun: time.Now()}
 }
 
 // Next waits for the next event. After the last one it returns io.EOF, or the error that ended the request.
@@ -146,12 +152,12 @@ func (s *Stream) signal() {
 	}
 }
 
-// room says whether a state of that many bytes keeps the states within their share.
-func (s *Stream) room(bytes int) bool {
+// room says whether a state of that many bytes keeps the states within their bounds at the given time.
+func (s *Stream) room(bytes int, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := int64(bytes)
-	return float64(s.states+n) <= stateShare*float64(s.sent+n)
+	return float64(s.states+n) <= max(stateShare*float64(s.sent+n), stateRate*now.Sub(s.begun).Seconds())
 }
 
 // regularEnd is the error of a stream that ended with its result.
