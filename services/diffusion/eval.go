@@ -11,6 +11,7 @@ type (
 	EvalConfig   = evaluate.Config
 	EvalSizes    = evaluate.Sizes
 	EvalRun      = evaluate.Run
+	EvalRow      = evaluate.Row
 	EvalProgress = evaluate.Progress
 	Evaluation   = evaluate.Report
 )
