@@ -496,3 +496,25 @@ func TestDamagedModel(t *testing.T) {
 	}
 	mustGenerate(t, m.Conn(), &diffusionv1.GenerateRequest{Model: "tiny", Steps: ptr(int32(2))})
 }
+
+// A file that is cut short under a loaded model costs the requests that touch it, not the process.
+func TestFileCutUnderModel(t *testing.T) {
+	dir := t.TempDir()
+	store, err := diffusion.OpenStore(dir, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := connect(t, diffusion.Config{Store: store, Preload: []string{"tiny"}})
+	file := filepath.Join(dir, "tiny", "1", "model.safetensors")
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	e := generate(t.Context(), m.Conn(), &diffusionv1.GenerateRequest{Model: "tiny", Steps: ptr(int32(2))})
+	if f := faultOf(e.err); f.Kind != fault.Corrupt {
+		t.Errorf("%v %s", f.Kind, f.Message())
+	}
+	mustGenerate(t, m.Conn(), &diffusionv1.GenerateRequest{Model: "free", Steps: ptr(int32(2))})
+}

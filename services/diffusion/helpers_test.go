@@ -47,7 +47,7 @@ func publish(t testing.TB, store *modelstore.Store, name string, labels ...strin
 	tensors := map[string]*tensor.Tensor{}
 	for i, p := range nn.Params(u) {
 		// A new network ends in zeros and would answer nothing.
-		if x := p.Tensor.F32(); slices.Max(x) == 0 && slices.Min(x) == 0 {
+		if x := p.F32(); slices.Max(x) == 0 && slices.Min(x) == 0 {
 			rng.New(4).Normal(x, uint64(i), 0, rng.General)
 			for k := range x {
 				x[k] *= 0.1

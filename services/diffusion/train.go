@@ -35,8 +35,8 @@ func Recipes() []string { return recipes.Names() }
 func Recipe(name string) ([]byte, error) {
 	text, ok := recipes.Get(name)
 	if !ok {
-		return nil, fault.E(fault.NotFound, "RECIPE_NOT_FOUND", "diffusion.Recipe", "no recipe %.80q; known recipes: %q", name,
-			recipes.Names())
+		return nil, fault.E(fault.NotFound, "RECIPE_NOT_FOUND", "diffusion.Recipe", "no recipe %.80q; known recipes: %q",
+			name, recipes.Names())
 	}
 	return text, nil
 }

@@ -123,9 +123,9 @@ func TestMeter(t *testing.T) {
 	}
 	m.Observe(0, time.Second)
 	m.Observe(4, 8*time.Millisecond)
-	for rows, want := range map[int]time.Duration{4: 8, 6: 12, 1: 2, 100: 200} {
-		if got := m.Estimate(rows); got.Round(time.Microsecond) != want*time.Millisecond {
-			t.Errorf("%d rows: %v, want %d ms", rows, got, want)
+	for rows, ms := range map[int]int64{4: 8, 6: 12, 1: 2, 100: 200} {
+		if got := m.Estimate(rows).Round(time.Microsecond).Milliseconds(); got != ms {
+			t.Errorf("%d rows: %d ms, want %d", rows, got, ms)
 		}
 	}
 	m.Observe(64, 64*time.Millisecond)

@@ -76,7 +76,7 @@ func (s *Server) Wrap(next http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w, call: c}
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				c.log.Error("panic", zap.String("panic", fmt.Sprint(p)), zap.ByteString("stack", debug.Stack()))

@@ -27,7 +27,6 @@ type Metrics struct {
 	Cancelled      *prometheus.CounterVec // requests that ended early; at: queue, step
 	WastedCompute  *prometheus.CounterVec // seconds of compute whose result nobody took; family
 	ResumedStreams *prometheus.CounterVec // streams taken up from a resume state; family
-	ModelMemory    *prometheus.GaugeVec   // bytes held; model
 	TrainingLoss   *prometheus.GaugeVec   // newest training loss; name
 
 	family string
@@ -60,7 +59,7 @@ func newMetrics(family string) *Metrics {
 	}
 	r.MustRegister(collectors.NewGoCollector())
 	r.MustRegister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &Metrics{
+	m := &Metrics{
 		Registry: r,
 		family:   family,
 
@@ -81,8 +80,48 @@ func newMetrics(family string) *Metrics {
 		WastedCompute: counter("wasted_compute_seconds_total", "Compute whose result nobody took.",
 			"family"),
 		ResumedStreams: counter("resumed_streams_total", "Streams taken up from a resume state.", "family"),
-		ModelMemory:    gauge("model_memory_bytes", "Memory that a loaded model holds.", "family", "model"),
 		TrainingLoss:   gauge("training_loss", "Newest training loss.", "family", "name"),
+	}
+	m.zero()
+	return m
+}
+
+// zero makes the series of this family appear before anything has happened, so that rates start from 0.
+func (m *Metrics) zero() {
+	m.QueueDepth.WithLabelValues(m.family)
+	m.QueueWait.WithLabelValues(m.family)
+	m.BatchSize.WithLabelValues(m.family)
+	m.StepDuration.WithLabelValues(m.family)
+	m.Samples.WithLabelValues(m.family)
+	m.Cancelled.WithLabelValues(m.family, "queue")
+	m.Cancelled.WithLabelValues(m.family, "step")
+	m.WastedCompute.WithLabelValues(m.family)
+	m.ResumedStreams.WithLabelValues(m.family)
+}
+
+// ModelMemory reports manifold_model_memory_bytes, by model, from read, which is called at every scrape and returns
+// the bytes that each loaded model holds. It may be called once.
+func (m *Metrics) ModelMemory(read func() map[string]int64) {
+	m.Registry.MustRegister(&modelMemory{
+		read: read,
+		desc: prometheus.NewDesc("manifold_model_memory_bytes", "Memory that a loaded model holds.", []string{"model"},
+			prometheus.Labels{"family": m.family}),
+	})
+}
+
+// modelMemory is a collector, because models come and go without telling.
+type modelMemory struct {
+	read func() map[string]int64
+	desc *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *modelMemory) Describe(out chan<- *prometheus.Desc) { out <- c.desc }
+
+// Collect implements prometheus.Collector.
+func (c *modelMemory) Collect(out chan<- prometheus.Metric) {
+	for model, bytes := range c.read() {
+		out <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(bytes), model)
 	}
 }
 

@@ -137,7 +137,7 @@ func (s *Server) Listen() error {
 	l := s.cfg.Listener
 	if l == nil {
 		var err error
-		l, err = net.Listen("tcp", s.cfg.Listen)
+		l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", s.cfg.Listen)
 		if err != nil {
 			return fault.E(fault.Unavailable, "PORT_TAKEN", "serve.Listen", "port %s: %w", s.cfg.Listen, err)
 		}
@@ -200,7 +200,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	case err = <-broken:
 		stopWarm()
-		<-warm
+		_ = <-warm // the broken listener is the error to report
 	}
 	s.shutdown(err == nil)
 	return errors.Join(fault.Wrap("serve.Run", err), s.release())

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -22,7 +23,7 @@ type sidePort struct {
 
 // listenSide opens the side port and serves it at once, so that probes see a process that is alive but not ready.
 func (s *Server) listenSide() (*sidePort, error) {
-	l, err := net.Listen("tcp", s.cfg.Side)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", s.cfg.Side)
 	if err != nil {
 		return nil, fault.E(fault.Unavailable, "PORT_TAKEN", "serve.Listen", "side port %s: %w", s.cfg.Side, err)
 	}

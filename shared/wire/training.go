@@ -10,8 +10,8 @@ import (
 	tensorv1 "github.com/manifold-gen/manifold/proto/gen/manifold/tensor/v1"
 	trainingv1 "github.com/manifold-gen/manifold/proto/gen/manifold/training/v1"
 	"github.com/manifold-gen/manifold/shared/fault"
-	"github.com/manifold-gen/manifold/shared/train"
 	"github.com/manifold-gen/manifold/shared/picture"
+	"github.com/manifold-gen/manifold/shared/train"
 )
 
 // maxETA is the longest estimate that is passed on: a week says as much as a year.

@@ -3,7 +3,8 @@
 // family's Trainer.
 //
 // Invariants:
-//   - One job trains at a time; at most Config.Queue wait. The same request_id gives the same job, also after a restart.
+//   - One job trains at a time; at most Config.Queue wait. The same request_id gives the same job, after a restart
+//     too.
 //   - Records survive the process. A job that was running or waiting when the process ended is taken up again: its
 //     Trainer goes on from the last checkpoint in the job's directory.
 //   - The events of a job are numbered from 1 without gaps, in the order in which they were stored, and whoever watches

@@ -176,7 +176,6 @@ func (s *Service) finish(id, model string, err, cause error) {
 
 // report changes a record, appends an event and tells the watchers. A nil event stands for one that says the state.
 func (s *Service) report(id string, e *trainingv1.TrainingEvent, change func(*record) error) (record, error) {
-	r := record{}
 	if e == nil {
 		e = &trainingv1.TrainingEvent{}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -60,7 +61,7 @@ var (
 func openStore(path string) (*store, error) {
 	const op = "jobs.Open"
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fault.E(fault.Precondition, "DATA_DIR_IN_USE", op, "another process keeps its jobs in this directory")
 	}
 	if err != nil {

@@ -94,7 +94,8 @@ func (s *Service) UploadDataset(
 		return err
 	}
 	if ok && old.SHA256 != d.SHA256 {
-		return fault.E(fault.AlreadyExists, "DATASET_EXISTS", op, "data set %s holds other bytes; choose another name", d.Name)
+		return fault.E(fault.AlreadyExists, "DATASET_EXISTS", op, "data set %s holds other bytes; choose another name",
+			d.Name)
 	}
 	if ok {
 		return in.SendAndClose(answer(old)) // the same bytes again

@@ -24,14 +24,14 @@ var version = "unknown" // set by the linker
 
 type flags struct {
 	Listen   string           `default:"127.0.0.1:9000" env:"MANIFOLD_LISTEN" help:"Address of gRPC."`
-	Side     string           `default:"127.0.0.1:9465" env:"MANIFOLD_SIDE" help:"Address of metrics, probes and pprof; empty: none."`
-	Models   string           `env:"MANIFOLD_MODEL_STORE" type:"path" help:"Folder of models; the starters are there without it."`
-	State    string           `env:"MANIFOLD_STATE" type:"path" help:"Folder of training jobs, uploads and caches; empty: no training."`
+	Side     string           `default:"127.0.0.1:9465" env:"MANIFOLD_SIDE" help:"Address of metrics and probes; empty: none."`
+	Models   string           `env:"MANIFOLD_MODEL_STORE" type:"path" help:"Folder of models, before the starters."`
+	State    string           `env:"MANIFOLD_STATE" type:"path" help:"Folder of jobs, uploads, caches; empty: no training."`
 	Data     []string         `env:"MANIFOLD_DATA" type:"path" help:"Folders with local copies of data sets."`
 	Offline  bool             `env:"MANIFOLD_OFFLINE" help:"Never download data sets."`
 	Preload  []string         `env:"MANIFOLD_PRELOAD" help:"Models to have in memory before the server is ready."`
 	Memory   int64            `env:"MANIFOLD_MODEL_MEMORY" help:"Bytes that loaded models may hold; 0: no limit."`
-	Threads  int              `env:"MANIFOLD_THREADS" help:"Worker threads; 0: one per core. Changes speed, never a result."`
+	Threads  int              `env:"MANIFOLD_THREADS" help:"Worker threads; 0: one per core. Never changes a result."`
 	Kernels  string           `default:"auto" env:"MANIFOLD_KERNELS" help:"auto, avx512, avx2, neon or portable."`
 	PreStop  time.Duration    `default:"5s" env:"MANIFOLD_PRE_STOP" help:"Shutdown: time for endpoints to drain."`
 	Drain    time.Duration    `default:"20s" env:"MANIFOLD_DRAIN" help:"Shutdown: time for running calls."`

@@ -64,7 +64,7 @@ func TestAddNoiseEvents(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 	stop := errors.New("stop")
-	if err := AddNoise(t.Context(), sch, make([]float32, 4), 3, 5, func(Noised) error { return stop }); err != stop {
+	if err := AddNoise(t.Context(), sch, make([]float32, 4), 3, 5, func(Noised) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("emit's error: %v", err)
 	}
 }

@@ -22,7 +22,7 @@ type Config struct {
 	MaxRows       int           // of one forward pass; 128
 	MaxActiveRows int           // of all requests that take turns; 8 * MaxRows
 	Queue         int           // requests that wait for a place among them; 256
-	StateInterval time.Duration // least time between states of one stream; 250 ms; negative: a state after every evaluation
+	StateInterval time.Duration // least time between states of one stream; 250 ms; negative: after every evaluation
 	Observer      Observer      // nil: none
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -503,7 +502,7 @@ func TestStatesKeepTheirBounds(t *testing.T) {
 	if float64(states) > max(0.05*float64(total), (1<<20)*time.Since(begun).Seconds()) || count == 0 {
 		t.Errorf("%d states with %d of %d bytes", count, states, total)
 	}
-	t.Log(fmt.Sprintf("%d states with %d of %d bytes", count, states, total))
+	t.Logf("%d states with %d of %d bytes", count, states, total)
 }
 
 func TestNoiseLevels(t *testing.T) {

@@ -1,8 +1,7 @@
 package engine
 
 import (
-	"errors"
-	"runtime"
+	"io"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/batch"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/tensor"
+	"github.com/manifold-gen/manifold/shared/tensor/weights"
 )
 
 // loop is the state of the one goroutine that computes.
@@ -270,7 +270,7 @@ func (l *loop) finish(j *job, now time.Time) {
 	}})
 	l.e.cfg.Observer.Finished(len(j.states))
 	l.drop(j)
-	l.end(j, regularEnd)
+	l.end(j, io.EOF)
 }
 
 // remove takes a job that failed out of the active ones.
@@ -347,11 +347,7 @@ func (l *loop) guard(f func()) (err error) {
 			return
 		}
 		l.e.cfg.Observer.Panicked(r, debug.Stack())
-		var fell interface {
-			runtime.Error
-			Addr() uintptr
-		}
-		if re, ok := r.(runtime.Error); ok && errors.As(re, &fell) {
+		if weights.FaultError(r) != nil {
 			err = fault.E(fault.Corrupt, "MODEL_FILE_CHANGED", "engine",
 				"the weights of %s could not be read any more: their file was changed or cut short", l.e.model.Name)
 			return

@@ -24,7 +24,7 @@ func tiny(t *testing.T) Model {
 	nn.Init(u, 7)
 	// A new network ends in zeros and would answer nothing.
 	for i, p := range nn.Params(u) {
-		x := p.Tensor.F32()
+		x := p.F32()
 		if slices.Max(x) == 0 && slices.Min(x) == 0 {
 			rng.New(8).Normal(x, uint64(i), 0, rng.General)
 			for k := range x {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -11,9 +10,9 @@ import (
 // pendingPreviews is how many previews wait for a slow reader; older ones are dropped.
 const pendingPreviews = 4
 
-// States to resume from may take stateShare of a stream's bytes, or stateRate bytes a second where that is more: a stream
-// of steps without previews is so thin that a share of it would hold no state at all, and a break would cost the whole
-// request.
+// States to resume from may take stateShare of a stream's bytes, or stateRate bytes a second where that is more: a
+// stream of steps without previews is so thin that a share of it would hold no state at all, and a break would cost
+// the whole request.
 const (
 	stateShare = 0.05
 	stateRate  = 1 << 20
@@ -159,6 +158,3 @@ func (s *Stream) room(bytes int, now time.Time) bool {
 	n := int64(bytes)
 	return float64(s.states+n) <= max(stateShare*float64(s.sent+n), stateRate*now.Sub(s.begun).Seconds())
 }
-
-// regularEnd is the error of a stream that ended with its result.
-var regularEnd = io.EOF

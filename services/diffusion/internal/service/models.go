@@ -74,7 +74,8 @@ func (s *Service) LoadModel(ctx context.Context, req *modelv1.LoadModelRequest) 
 }
 
 // UnloadModel frees a model that no request uses.
-func (s *Service) UnloadModel(_ context.Context, req *modelv1.UnloadModelRequest) (*modelv1.UnloadModelResponse, error) {
+func (s *Service) UnloadModel(_ context.Context,
+	req *modelv1.UnloadModelRequest) (*modelv1.UnloadModelResponse, error) {
 	const op = "models.Unload"
 	e, err := s.resolve(op, req.GetModel())
 	if err != nil {
@@ -86,14 +87,12 @@ func (s *Service) UnloadModel(_ context.Context, req *modelv1.UnloadModelRequest
 	return &modelv1.UnloadModelResponse{Model: describe(e, s.loaded())}, nil
 }
 
-// loaded is the memory of the models that are ready, by reference. It also brings the metric up to date.
+// loaded is the memory of the models that are ready, by reference.
 func (s *Service) loaded() map[string]int64 {
 	all := make(map[string]int64)
-	s.metrics.ModelMemory.Reset()
 	for _, st := range s.models.Loaded() {
 		if st.Ready {
 			all[st.Entry.Ref()] = st.Bytes
-			s.metrics.ModelMemory.WithLabelValues(Family, st.Entry.Ref()).Set(float64(st.Bytes))
 		}
 	}
 	return all

@@ -31,7 +31,7 @@ func (s *Service) AddNoise(req *diffusionv1.AddNoiseRequest,
 		seed = drawSeed()
 	}
 	if seed > rng.MaxSeed {
-		bad.add("seed", "%d, want 0 to %d (2^53-1)", seed, uint64(rng.MaxSeed))
+		bad.addf("seed", "%d, want 0 to %d (2^53-1)", seed, uint64(rng.MaxSeed))
 	}
 	checkRequestID(&bad, req.GetRequestId())
 	if err := fault.InvalidFields(op, bad...).AsError(); err != nil {
@@ -65,7 +65,8 @@ func (s *Service) AddNoise(req *diffusionv1.AddNoiseRequest,
 	x := make([]float32, m.Height*m.Width*m.Channels)
 	picture.Dequantise(x, picture.Fit(p, m.Width, m.Height).Pix)
 	err = engine.AddNoise(ctx, m.Schedule, x, seed, events, func(n engine.Noised) error {
-		img, err := wire.Image(&picture.Picture{Width: m.Width, Height: m.Height, Channels: m.Channels, Pix: n.Pix}, encoding)
+		p := &picture.Picture{Width: m.Width, Height: m.Height, Channels: m.Channels, Pix: n.Pix}
+		img, err := wire.Image(p, encoding)
 		if err != nil {
 			return err
 		}

@@ -47,7 +47,7 @@ type generation struct {
 // violations collects the fields that are wrong.
 type violations []fault.Violation
 
-func (v *violations) add(field, format string, args ...any) {
+func (v *violations) addf(field, format string, args ...any) {
 	*v = append(*v, fault.Violation{Field: field, Description: fmt.Sprintf(format, args...)})
 }
 
@@ -64,7 +64,7 @@ func parse(op string, req *diffusionv1.GenerateRequest) (*generation, error) {
 		n = int(req.GetN())
 	}
 	if n < 1 || n > engine.MaxPictures {
-		bad.add("n", "%d, want 1 to %d", n, engine.MaxPictures)
+		bad.addf("n", "%d, want 1 to %d", n, engine.MaxPictures)
 		n = 1
 	}
 	g.parseLabels(&bad, req, n)
@@ -72,30 +72,30 @@ func parse(op string, req *diffusionv1.GenerateRequest) (*generation, error) {
 		g.steps = int(req.GetSteps())
 	}
 	if g.steps < 1 || g.steps > maxSteps {
-		bad.add("steps", "%d, want 1 to %d", g.steps, maxSteps)
+		bad.addf("steps", "%d, want 1 to %d", g.steps, maxSteps)
 	}
 	if req.GetSampler() != "" {
 		g.sampler = req.GetSampler()
 	}
 	if !slices.Contains(sampler.Names(), g.sampler) {
-		bad.add("sampler", "%.40q, want one of %s", g.sampler, strings.Join(sampler.Names(), ", "))
+		bad.addf("sampler", "%.40q, want one of %s", g.sampler, strings.Join(sampler.Names(), ", "))
 	} else if req.Eta != nil && g.sampler != "ddim" {
-		bad.add("eta", "%g, but %s has no such parameter; only ddim has", g.eta, g.sampler)
+		bad.addf("eta", "%g, but %s has no such parameter; only ddim has", g.eta, g.sampler)
 	}
 	if !(g.eta >= 0 && g.eta <= 1) {
-		bad.add("eta", "%g, want 0 to 1", g.eta)
+		bad.addf("eta", "%g, want 0 to 1", g.eta)
 	}
 	g.parseGuidance(&bad, req)
 	g.parseSeed(&bad, req.Seed)
 	if req.GetPreviewEvery() < 0 {
-		bad.add("preview_every", "%d, want at least 0", req.GetPreviewEvery())
+		bad.addf("preview_every", "%d, want at least 0", req.GetPreviewEvery())
 	}
 	switch c := req.GetPreviewContent(); c {
 	case diffusionv1.PreviewContent_PREVIEW_CONTENT_UNSPECIFIED:
 	case diffusionv1.PreviewContent_PREVIEW_CONTENT_SAMPLE, diffusionv1.PreviewContent_PREVIEW_CONTENT_ESTIMATE:
 		g.content = c
 	default:
-		bad.add("preview_content", "%v, want SAMPLE or ESTIMATE", c)
+		bad.addf("preview_content", "%v, want SAMPLE or ESTIMATE", c)
 	}
 	encoding, err := wire.CheckEncoding(op, "encoding", req.GetEncoding())
 	if err != nil {
@@ -108,7 +108,7 @@ func parse(op string, req *diffusionv1.GenerateRequest) (*generation, error) {
 
 func checkRequestID(bad *violations, id string) {
 	if len(id) > maxRequestID {
-		bad.add("request_id", "%d characters, want at most %d", len(id), maxRequestID)
+		bad.addf("request_id", "%d characters, want at most %d", len(id), maxRequestID)
 	}
 }
 
@@ -117,15 +117,15 @@ func (g *generation) parseLabels(bad *violations, req *diffusionv1.GenerateReque
 	case len(all) == 0:
 		g.labels = slices.Repeat([]string{req.GetLabel()}, n)
 	case req.GetLabel() != "":
-		bad.add("label", "%.40q, want it empty when labels is set", req.GetLabel())
+		bad.addf("label", "%.40q, want it empty when labels is set", req.GetLabel())
 	case len(all) != n:
-		bad.add("labels", "%d labels for n = %d pictures, want one for each", len(all), n)
+		bad.addf("labels", "%d labels for n = %d pictures, want one for each", len(all), n)
 	default:
 		g.labels = all
 	}
 	for i, l := range g.labels {
 		if len(l) > maxLabel {
-			bad.add(fmt.Sprintf("labels[%d]", i), "%d bytes, want at most %d", len(l), maxLabel)
+			bad.addf(fmt.Sprintf("labels[%d]", i), "%d bytes, want at most %d", len(l), maxLabel)
 			return
 		}
 	}
@@ -137,24 +137,24 @@ func (g *generation) parseGuidance(bad *violations, req *diffusionv1.GenerateReq
 	}
 	g.guidance = req.GetGuidanceScale()
 	if !(g.guidance >= 0 && g.guidance <= maxGuidance) {
-		bad.add("guidance_scale", "%g, want 0 to %d", g.guidance, maxGuidance)
+		bad.addf("guidance_scale", "%g, want 0 to %d", g.guidance, maxGuidance)
 		return
 	}
 	if g.guidance != 1 && slices.Contains(g.labels, "") {
-		bad.add("guidance_scale", "%g, but guidance needs a label for every picture", g.guidance)
+		bad.addf("guidance_scale", "%g, but guidance needs a label for every picture", g.guidance)
 	}
 }
 
 func (g *generation) parseSeed(bad *violations, seed *uint64) {
 	switch {
 	case seed != nil && *seed > rng.MaxSeed:
-		bad.add("seed", "%d, want 0 to %d (2^53-1)", *seed, uint64(rng.MaxSeed))
+		bad.addf("seed", "%d, want 0 to %d (2^53-1)", *seed, uint64(rng.MaxSeed))
 	case seed != nil:
 		g.seed = *seed
 	case g.resume != nil:
 		g.seed = g.resume.GetSeed() // the digest of the request says whether it is the right one
 		if g.seed > rng.MaxSeed {
-			bad.add("resume.seed", "%d, want 0 to %d (2^53-1)", g.seed, uint64(rng.MaxSeed))
+			bad.addf("resume.seed", "%d, want 0 to %d (2^53-1)", g.seed, uint64(rng.MaxSeed))
 		}
 	default:
 		g.seed, g.drawn = drawSeed(), true
@@ -170,7 +170,7 @@ func (g *generation) request(op string, m *engine.Loaded) (engine.Request, error
 	var bad violations
 	r.Classes = classes(&bad, g.labels, m.Entry.Manifest.Labels, m.Entry.Ref())
 	if T := m.Model.Schedule.T(); g.steps > T {
-		bad.add("steps", "%d, model %s has %d training timesteps", g.steps, m.Entry.Ref(), T)
+		bad.addf("steps", "%d, model %s has %d training timesteps", g.steps, m.Entry.Ref(), T)
 	}
 	if err := fault.InvalidFields(op, bad...).AsError(); err != nil {
 		return r, err
@@ -199,9 +199,9 @@ func classes(bad *violations, labels, known []string, ref string) []int32 {
 				field = fmt.Sprintf("labels[%d]", i)
 			}
 			if len(known) == 0 {
-				bad.add(field, "%q, but model %s is unconditional: it has no labels", l, ref)
+				bad.addf(field, "%q, but model %s is unconditional: it has no labels", l, ref)
 			} else {
-				bad.add(field, "%q, model %s has %s", l, ref, list(known))
+				bad.addf(field, "%q, model %s has %s", l, ref, list(known))
 			}
 			return ids
 		}
@@ -221,8 +221,9 @@ func list(names []string) string {
 // It is this service's own: others carry it and do not compute it.
 func (g *generation) digest(ref string) []byte {
 	h := sha256.New()
-	fmt.Fprintf(h, "manifold.diffusion.v1.GenerateRequest 1\nmodel %q\nsteps %d\nsampler %q\neta %x\nguidance %x\nseed %d\n",
-		ref, g.steps, g.sampler, math.Float64bits(g.eta), math.Float64bits(g.guidance), g.seed)
+	fmt.Fprintf(h, "manifold.diffusion.v1.GenerateRequest 1\nmodel %q\nseed %d\nsteps %d\nsampler %q\n", ref, g.seed,
+		g.steps, g.sampler)
+	fmt.Fprintf(h, "eta %x\nguidance %x\n", math.Float64bits(g.eta), math.Float64bits(g.guidance))
 	fmt.Fprintf(h, "previews %d %d\nencoding %d\nlabels %q\n", g.previews, g.content, g.encoding, g.labels)
 	return h.Sum(nil)
 }

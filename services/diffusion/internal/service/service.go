@@ -29,16 +29,17 @@ type Models = modelstore.Manager[*engine.Loaded]
 type Service struct {
 	diffusionv1.UnimplementedDiffusionServiceServer
 	modelv1.UnimplementedModelServiceServer
-	models  *Models
-	metrics *serve.Metrics
-	chains  chan struct{}
+	models *Models
+	chains chan struct{}
 
 	draining atomic.Bool
 }
 
 // New makes the service over loaded and loadable models.
 func New(models *Models, metrics *serve.Metrics) *Service {
-	return &Service{models: models, metrics: metrics, chains: make(chan struct{}, maxChains)}
+	s := &Service{models: models, chains: make(chan struct{}, maxChains)}
+	metrics.ModelMemory(s.loaded)
+	return s
 }
 
 // HandOver makes the engines of all loaded models refuse new requests and end the streams that can go on elsewhere,

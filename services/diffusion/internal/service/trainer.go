@@ -71,7 +71,8 @@ func (t Trainer) Train(ctx context.Context, text, dir string, events func(train.
 func (t Trainer) Inspect(ctx context.Context, d jobs.Dataset) (items int64, err error) {
 	const op = "diffusion.Upload"
 	if _, err := dataset.Lookup(d.Name); err == nil {
-		return 0, fault.E(fault.AlreadyExists, "DATASET_EXISTS", op, "%s is a registered data set; choose another name", d.Name)
+		return 0, fault.E(fault.AlreadyExists, "DATASET_EXISTS", op, "%s is a registered data set; choose another name",
+			d.Name)
 	}
 	set, err := new(dataset.Locator).Open(ctx, dataset.Request{Path: d.Path, Format: inspected})
 	if err != nil {
