@@ -109,6 +109,15 @@ func start(t *testing.T, m Model, cfg Config) *Engine {
 	return e
 }
 
+func benchSampler(b *testing.B, name string) sampler.Sampler {
+	b.Helper()
+	s, err := sampler.New(name, cosine, sampler.Config{Steps: 100})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
 func mustSampler(t *testing.T, name string, steps int) sampler.Sampler {
 	t.Helper()
 	s, err := sampler.New(name, cosine, sampler.Config{Steps: steps})

@@ -4,6 +4,8 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/manifold-gen/manifold/shared/batch"
@@ -16,17 +18,13 @@ import (
 type loop struct {
 	e      *Engine
 	active []*job // take turns; the first one is the first in the next tick
-	turns  []turn
 	wants  []batch.Want
 	counts []int
+	turns  []*job // that have pictures in this tick
+	units  []unit
 	rows   rows
+	x0     [][]float32 // scratch of H*W*C for each goroutine that carries pictures on
 	nudge  chan struct{}
-}
-
-// turn is one job's part in a tick: its pictures.
-type turn struct {
-	job      *job
-	pictures []int
 }
 
 func (l *loop) init(e *Engine) {
@@ -134,30 +132,31 @@ func (l *loop) admit() {
 func (l *loop) tick() {
 	begun := time.Now()
 	l.choose()
-	l.rows.reset()
-	for _, t := range l.turns {
-		for _, p := range t.pictures {
-			l.rows.gather(t.job, p)
-		}
-	}
 	rows := l.rows.count()
 	err := l.guard(func() {
 		l.e.forwards.Add(1)
 		l.rows.forward(&l.e.model)
-		at := 0
-		for i := range l.turns {
-			at = l.scatter(&l.turns[i], at)
-		}
 	})
+	if err == nil {
+		err = l.carryAllOn()
+	}
 	took := time.Since(begun)
 	if err == nil {
 		l.e.meter.Observe(rows, took)
 	}
 	l.e.cfg.Observer.Ticked(rows, took)
-	for _, t := range l.turns {
-		j := t.job
+	for i := range l.units {
+		u := &l.units[i]
+		j := u.job
+		j.share += took * time.Duration(j.rows()) / time.Duration(rows)
+		j.ahead[u.picture] = true
+		j.waiting--
+		if j.failure == nil {
+			j.failure = u.err
+		}
+	}
+	for _, j := range l.turns {
 		j.compute += took
-		j.share += took * time.Duration(len(t.pictures)*j.rows()) / time.Duration(rows)
 		switch {
 		case err != nil:
 			l.remove(j, err)
@@ -167,6 +166,10 @@ func (l *loop) tick() {
 			l.advance(j)
 		}
 	}
+	// Cleared, so that no job outlives its request here.
+	clear(l.turns)
+	clear(l.units)
+	l.turns, l.units = l.turns[:0], l.units[:0]
 	if len(l.active) > 1 {
 		first := l.active[0]
 		copy(l.active, l.active[1:])
@@ -174,7 +177,7 @@ func (l *loop) tick() {
 	}
 }
 
-// choose fills turns with the pictures of this tick.
+// choose fills turns, units and rows with the pictures of this tick.
 func (l *loop) choose() {
 	l.wants = l.wants[:0]
 	for _, j := range l.active {
@@ -182,21 +185,58 @@ func (l *loop) choose() {
 	}
 	l.counts = slices.Grow(l.counts[:0], len(l.wants))[:len(l.wants)]
 	batch.Choose(l.counts, l.wants, l.e.cfg.MaxRows)
-	l.turns = l.turns[:0]
+	l.rows.reset()
 	for i, j := range l.active {
-		if l.counts[i] == 0 {
+		left := l.counts[i]
+		if left == 0 {
 			continue
 		}
-		n := len(l.turns)
-		l.turns = slices.Grow(l.turns, 1)[:n+1]
-		t := &l.turns[n]
-		t.job, t.pictures = j, t.pictures[:0]
-		for p, ahead := range j.ahead {
-			if !ahead && len(t.pictures) < l.counts[i] {
-				t.pictures = append(t.pictures, p)
+		l.turns = append(l.turns, j)
+		for p := 0; left > 0; p++ {
+			if j.ahead[p] {
+				continue
 			}
+			left--
+			l.units = append(l.units, unit{job: j, picture: p, row: l.rows.count()})
+			l.rows.gather(j, p)
+		}
+		if j.PreviewEvery > 0 && j.pix == nil {
+			j.pix = make([]byte, len(j.states)*l.rows.size)
 		}
 	}
+}
+
+// unitsPerWorker is how many pictures make it worth to start a goroutine.
+const unitsPerWorker = 4
+
+// carryAllOn carries all units on, in several goroutines when there are many: drawing noise alone takes a good part of
+// a small network's time.
+func (l *loop) carryAllOn() error {
+	workers := max(1, min(tensor.Threads(), len(l.units)/unitsPerWorker))
+	for len(l.x0) < workers {
+		l.x0 = append(l.x0, make([]float32, l.rows.size))
+	}
+	var next atomic.Int32
+	work := func(x0 []float32) error {
+		return l.guard(func() {
+			for i := int(next.Add(1)) - 1; i < len(l.units); i = int(next.Add(1)) - 1 {
+				l.carryOn(&l.units[i], x0)
+			}
+		})
+	}
+	errs := make([]error, workers)
+	var wg sync.WaitGroup
+	for w := 1; w < workers; w++ {
+		wg.Go(func() { errs[w] = work(l.x0[w]) })
+	}
+	errs[0] = work(l.x0[0])
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // advance ends an evaluation once all pictures have made it, and tells the stream what that means.
@@ -211,6 +251,7 @@ func (l *loop) advance(j *job) {
 	now := time.Now()
 	st := j.states[0]
 	if st.Stage == 0 {
+		j.before.Step = st.Step - 1
 		timestep, _ := j.Sampler.At(&j.before)
 		_, alphaBar := j.Sampler.At(st)
 		j.stream.push(Event{Step: &StepDone{

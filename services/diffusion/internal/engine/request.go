@@ -95,8 +95,8 @@ type job struct {
 	waiting int    // pictures that have not
 	noise   []sampler.Noise
 	pix     []byte        // of the coming preview, n*H*W*C, or nil
-	before  sampler.State // where the evaluation began, counters alone
-	failure error         // found while its rows were handed out
+	before  sampler.State // where the last step began, counters alone
+	failure error         // of one of its pictures
 
 	evaluated int // evaluations made by all pictures, those before a resume included
 	left      atomic.Int32

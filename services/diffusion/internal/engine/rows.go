@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/manifold-gen/manifold/services/diffusion/internal/sampler"
 	"github.com/manifold-gen/manifold/services/diffusion/internal/schedule"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/picture"
@@ -16,12 +15,10 @@ type rows struct {
 	x, out   []float32 // R*H*W*C
 	timestep []float32 // R
 	class    []int32   // R
-	x0       []float32 // H*W*C, the estimate of one picture
 }
 
 func (r *rows) init(m *Model) {
 	r.size = m.size()
-	r.x0 = make([]float32, r.size)
 }
 
 func (r *rows) reset() {
@@ -52,22 +49,12 @@ func (r *rows) forward(m *Model) {
 	m.Denoiser.Denoise(r.out, r.x, r.timestep, r.class)
 }
 
-// scatter hands the pictures of a turn their rows, from row at on, and returns the row after them. A value that is
-// not finite marks the job as failed.
-func (l *loop) scatter(t *turn, at int) int {
-	j, r := t.job, &l.rows
-	for _, p := range t.pictures {
-		pred := r.out[at*r.size : (at+1)*r.size]
-		at++
-		if j.rows() == 2 {
-			guide(pred, r.out[at*r.size:(at+1)*r.size], j.Guidance)
-			at++
-		}
-		if j.failure == nil {
-			l.carryOn(j, p, pred)
-		}
-	}
-	return at
+// unit is one picture's part in a tick.
+type unit struct {
+	job     *job
+	picture int
+	row     int // its first row
+	err     error
 }
 
 // guide is classifier-free guidance on the model's raw prediction: c = u + g (c - u), the product rounded first.
@@ -79,35 +66,36 @@ func guide(c, u []float32, g float64) {
 	}
 }
 
-// carryOn takes one picture through the evaluation that gave pred.
-func (l *loop) carryOn(j *job, p int, pred []float32) {
-	s, m, x0 := j.states[p], &l.e.model, l.rows.x0
+// carryOn takes one picture through the evaluation that its rows gave; x0 is scratch. A value that is not finite is
+// the unit's error. Units touch nothing but their own picture, so they run side by side.
+func (l *loop) carryOn(u *unit, x0 []float32) {
+	j, p, m, size := u.job, u.picture, &l.e.model, l.rows.size
+	s := j.states[p]
+	pred := l.rows.out[u.row*size : (u.row+1)*size]
+	if j.rows() == 2 {
+		guide(pred, l.rows.out[(u.row+1)*size:(u.row+2)*size], j.Guidance)
+	}
 	_, alphaBar := j.Sampler.At(s)
 	schedule.ToX0(x0, pred, s.X, m.Prediction, alphaBar, m.Clip)
 	step := s.Step
-	j.before = sampler.State{Step: s.Step, Stage: 0}
+	// Clipping hides an infinite prediction, so both are looked at.
 	if !finite(pred) || !finite(x0) {
-		j.failure = notFinite(j, p, step)
+		u.err = notFinite(j, p, step)
 		return
 	}
 	j.Sampler.Step(s, x0, j.noise[p])
 	if !finite(s.X) {
-		j.failure = notFinite(j, p, step)
+		u.err = notFinite(j, p, step)
 		return
 	}
-	j.ahead[p] = true
-	j.waiting--
 	if s.Stage != 0 || !j.previewAt(s.Step) {
 		return
-	}
-	if j.pix == nil {
-		j.pix = make([]byte, len(j.states)*l.rows.size)
 	}
 	shown := s.X
 	if j.PreviewEstimate {
 		shown = x0
 	}
-	quantise(j.pix[p*l.rows.size:(p+1)*l.rows.size], shown)
+	quantise(j.pix[p*size:(p+1)*size], shown)
 }
 
 func notFinite(j *job, p, step int) error {
