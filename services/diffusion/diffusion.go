@@ -7,6 +7,7 @@ package diffusion
 
 import (
 	"context"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -29,7 +30,7 @@ const Family = service.Family
 type Config struct {
 	Store   *modelstore.Store  // models to serve, and where trained ones go; required
 	Budget  *modelstore.Budget // memory shared with other families; nil: no limit
-	Preload []string           // models, as name or name@version, that are in memory before the server is ready
+	Preload []string           // models, as name or name@version, in memory before the server is ready; see Auto
 	MaxRows int                // of one forward pass; 128
 	Queue   int                // requests that wait, for each model; 256
 
@@ -53,7 +54,7 @@ func Register(s *serve.Server, cfg Config) error {
 		models.Close()
 		return nil
 	})
-	s.OnWarm(func(ctx context.Context) error { return preload(ctx, models, cfg.Preload) })
+	s.OnWarm(func(ctx context.Context) error { return preload(ctx, s, models, cfg.Preload) })
 	s.OnHandOver(svc.HandOver)
 	if cfg.Jobs == "" {
 		return nil
@@ -87,9 +88,19 @@ func newModels(s *serve.Server, cfg Config) *service.Models {
 		})
 }
 
-// preload loads the named models; they stay in memory as long as nobody needs their room.
-func preload(ctx context.Context, models *service.Models, refs []string) error {
+// Auto in Config.Preload stands for the newest versions of the first few models, by name. One that cannot be loaded is
+// logged and left out, while a model that was named keeps the server from becoming ready.
+const Auto = "auto"
+
+const autoModels = 4
+
+// preload loads models; they stay in memory as long as nobody needs their room.
+func preload(ctx context.Context, s *serve.Server, models *service.Models, refs []string) error {
 	for _, ref := range refs {
+		if ref == Auto {
+			preloadAuto(ctx, s, models)
+			continue
+		}
 		h, err := models.Acquire(ctx, ref)
 		if err != nil {
 			return err
@@ -97,6 +108,23 @@ func preload(ctx context.Context, models *service.Models, refs []string) error {
 		h.Release()
 	}
 	return nil
+}
+
+func preloadAuto(ctx context.Context, s *serve.Server, models *service.Models) {
+	var names []string
+	for _, e := range models.Store().List() {
+		if e.Err == nil && e.Manifest.Family == Family && !slices.Contains(names, e.Name) && len(names) < autoModels {
+			names = append(names, e.Name)
+		}
+	}
+	for _, name := range names {
+		h, err := models.Acquire(ctx, name)
+		if err != nil {
+			s.Logger().Warn("a model is left out", zap.String("model", name), zap.Error(err))
+			continue
+		}
+		h.Release()
+	}
 }
 
 // Connect runs the services in memory. The connection is m.Conn(); m.Close() ends them.

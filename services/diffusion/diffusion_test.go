@@ -466,7 +466,7 @@ func second[T any](_ T, err error) error { return err }
 // Damaged weights are refused at load with a word about what is wrong, and the server lives on.
 func TestDamagedModel(t *testing.T) {
 	dir := t.TempDir()
-	store, err := diffusion.OpenStore(dir, t.TempDir())
+	store, err := diffusion.OpenStore(t.TempDir(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -500,7 +500,7 @@ func TestDamagedModel(t *testing.T) {
 // A file that is cut short under a loaded model costs the requests that touch it, not the process.
 func TestFileCutUnderModel(t *testing.T) {
 	dir := t.TempDir()
-	store, err := diffusion.OpenStore(dir, t.TempDir())
+	store, err := diffusion.OpenStore(t.TempDir(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package diffusion
 import (
 	"context"
 	"embed"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 
@@ -57,12 +58,15 @@ func Train(ctx context.Context, text []byte, deps TrainDeps, events func(train.E
 	return recipe.Run(ctx, text, deps, events)
 }
 
-// OpenStore opens the models in dir, where trained ones are published, and the starters behind them; "" is no dir.
-// Starters are copied to cache when they are first used, so that they can be mapped.
-func OpenStore(dir, cache string) (*modelstore.Store, error) {
+// OpenStore opens the models in folders, in the order of precedence, and the starters behind them; empty names are
+// left out. Trained models go to the first folder. Starters are copied below cache when they are first used, so that
+// they can be mapped.
+func OpenStore(cache string, folders ...string) (*modelstore.Store, error) {
 	var roots []modelstore.Root
-	if dir != "" {
-		roots = append(roots, modelstore.Root{Name: "models", Dir: dir, Writable: true})
+	for i, dir := range folders {
+		if dir != "" {
+			roots = append(roots, modelstore.Root{Name: fmt.Sprint("models-", i), Dir: dir, Writable: true})
+		}
 	}
 	return modelstore.Open(append(roots, modelstore.Root{
 		Name: "starters", FS: Starters(), Cache: filepath.Join(cache, "starters"),
