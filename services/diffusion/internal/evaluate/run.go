@@ -36,7 +36,7 @@ type Progress struct {
 	Row   string  // id of the row that is measured
 	Done  int     // rows
 	Of    int     // rows
-	Share float64 // of the network's work, 0 to 1
+	Share float64 // of the network's work, or of the rows where none needs the network; 0 to 1
 	ETA   time.Duration
 	Last  *Row // that was just finished; nil in between
 }
@@ -315,7 +315,7 @@ func (r *runner) tell(change func()) {
 		return
 	}
 	c := &r.clock
-	p := Progress{Row: c.row, Done: c.done, Of: c.of, Share: 1, Last: c.last}
+	p := Progress{Row: c.row, Done: c.done, Of: c.of, Share: float64(c.done) / float64(c.of), Last: c.last}
 	if c.total > 0 {
 		p.Share = min(c.work/c.total, 1)
 		if c.work > 0 {

@@ -1,0 +1,3 @@
+module github.com/manifold-gen/manifold/tools/results
+
+go 1.26.0
