@@ -102,7 +102,8 @@ func Register(s *serve.Server, cfg Config) error {
 // routes lists everything that the door answers.
 func (g *Gateway) routes() http.Handler {
 	mux := http.NewServeMux()
-	opts := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(deadline(g.timeout)))
+	opts := connect.WithHandlerOptions(
+		connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(deadline(g.timeout)))
 	mux.Handle(diffusionv1connect.NewDiffusionServiceHandler(&diffusionDoor{g}, opts))
 	mux.Handle(modelv1connect.NewModelServiceHandler(&modelDoor{g.backends}, opts))
 	mux.Handle(trainingv1connect.NewTrainingServiceHandler(&trainingDoor{g.backends}, opts))

@@ -141,7 +141,7 @@ func (g *generator) once(
 func drawSeed() (uint64, error) {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
-		return 0, fault.E(fault.Internal, "NO_RANDOMNESS", "gateway.Generate", "the system gives no random numbers: %w", err)
+		return 0, fault.E(fault.Internal, "NO_RANDOMNESS", "gateway.Generate", "no random numbers: %w", err)
 	}
 	return binary.LittleEndian.Uint64(b[:]) & maxSeed, nil
 }

@@ -110,7 +110,8 @@ func ReadKeys(path string) ([]Key, error) {
 		var k Key
 		n, err := fmt.Sscan(line, &k.Name, &k.Hash, &k.RequestsPerSecond, &k.Concurrent)
 		if err != nil || k.RequestsPerSecond < 0 || k.Concurrent < 0 {
-			return nil, fmt.Errorf("API keys, line %d: want NAME SHA256 REQUESTS_PER_SECOND CONCURRENT, read %d of them", i+1, n)
+			return nil, fmt.Errorf("API keys, line %d: want NAME SHA256 REQUESTS_PER_SECOND CONCURRENT, read %d of them",
+				i+1, n)
 		}
 		keys = append(keys, k)
 	}

@@ -134,7 +134,9 @@ func unary[Req, Res any](
 }
 
 // first tries the families in turn until one knows what is asked for; NOT_FOUND of the last one is returned.
-func first[Res any](bs []*backend, call func(*backend) (*connect.Response[Res], error)) (*connect.Response[Res], error) {
+func first[Res any](
+	bs []*backend, call func(*backend) (*connect.Response[Res], error),
+) (*connect.Response[Res], error) {
 	var err error
 	for _, b := range bs {
 		var res *connect.Response[Res]

@@ -4,6 +4,7 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -21,7 +22,7 @@ func lock(ctx context.Context, file string) (unlock func(), err error) {
 		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
 			return func() { _ = f.Close() }, nil // closing gives the lock back
 		}
-		if err != unix.EWOULDBLOCK && err != unix.EINTR {
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			break
 		}
 		select {

@@ -117,7 +117,7 @@ func (e *Error) Message() string {
 	if e.Err == nil {
 		return e.kind().String()
 	}
-	if errors.As(e.Err, &inner) && e.Err == error(inner) {
+	if errors.As(e.Err, &inner) && e.Err == error(inner) { //nolint:errorlint // whether the cause itself is an Error
 		return inner.Message()
 	}
 	return e.Err.Error()

@@ -56,7 +56,11 @@ func TestWrap(t *testing.T) {
 	if e := Wrap("op", context.Canceled); KindOf(e) != Cancelled || ReasonOf(e) != "CANCELLED" {
 		t.Fatalf("%#v", e)
 	}
-	if got := Wrap("outer", base).(*Error).Message(); got != "full" {
+	var e2 *Error
+	if !errors.As(Wrap("outer", base), &e2) {
+		t.Fatal("Wrap gives no *Error")
+	}
+	if got := e2.Message(); got != "full" {
 		t.Fatalf("message %q", got)
 	}
 }

@@ -10,9 +10,9 @@ import (
 )
 
 // PrecisionRecall is the improved precision and recall of Kynkaanniemi et al. 2019: the share of fake rows that lie
-// within the k-th nearest-neighbour distance of some known, real row, and of known rows that lie within that of some fake
-// row. Precision falls when samples look wrong, recall when kinds of samples are missing. k is 3 in the paper; both
-// sets need more than k rows.
+// within the k-th nearest-neighbour distance of some known, real row, and of known rows that lie within that of some
+// fake row. Precision falls when samples look wrong, recall when kinds of samples are missing. k is 3 in the paper;
+// both sets need more than k rows.
 func PrecisionRecall(known, fake Features, k int) (precision, recall float64, err error) {
 	const op = "metric.PrecisionRecall"
 	if k < 1 {

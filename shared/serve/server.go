@@ -200,7 +200,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	case err = <-broken:
 		stopWarm()
-		_ = <-warm // the broken listener is the error to report
+		<-warm // the broken listener is the error to report
 	}
 	s.shutdown(err == nil)
 	return errors.Join(fault.Wrap("serve.Run", err), s.release())

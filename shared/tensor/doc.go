@@ -22,8 +22,8 @@
 // An operation takes its result first, reads its operands, writes every element of its result, and returns
 // nothing: Conv2D(y, x, w, spec). Results come from an Arena, so that a step of training or sampling allocates
 // nothing once it has run before. Element-wise operations, Softmax and the norms may work in place; others panic if
-// a result begins where an operand begins. No operand may overlap a result in part. Wrong shapes and types panic with *Error before any work
-// starts; Catch turns that into an error at the boundary of an engine.
+// a result begins where an operand begins. No operand may overlap a result in part. Wrong shapes and types panic
+// with *Error before any work starts; Catch turns that into an error at the boundary of an engine.
 //
 // # Determinism
 //

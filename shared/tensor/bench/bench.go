@@ -38,8 +38,8 @@ func Names() []string {
 // Peak measures the multiply-adds on registers alone that one thread reaches with the kernels in use, in GF/s.
 func Peak() float64 { return gemm.PeakFMA(cpu.Active()) }
 
-// Run measures the kernel of the given name: the median of samples samples, each of at least 20 ms of work, with packing
-// counted, using the kernels and threads in use. It returns false for an unknown name.
+// Run measures the kernel of the given name: the median of samples samples, each of at least 20 ms of work, with
+// packing counted, using the kernels and threads in use. It returns false for an unknown name.
 func Run(name string, samples int) (Result, bool) {
 	i := slices.IndexFunc(gemm.Cases(), func(c gemm.CaseMaker) bool { return c.Name == name })
 	if i < 0 {

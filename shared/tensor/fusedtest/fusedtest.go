@@ -70,7 +70,7 @@ func isAllowed(name string, allowed []string) bool {
 // build compiles the package and returns what the compiler prints.
 func build(t testing.TB, tg target, dir, pkg, flags string) string {
 	t.Helper()
-	cmd := exec.Command("go", "build", "-gcflags="+flags, "-o", filepath.Join(dir, "package.a"), pkg)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-gcflags="+flags, "-o", filepath.Join(dir, "package.a"), pkg)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Env = append(cmd.Env, tg.env...)
 	text, err := cmd.CombinedOutput()

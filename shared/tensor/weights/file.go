@@ -250,7 +250,8 @@ func (f *File) findFor(name string, allowed ...DType) (int, error) {
 	}
 	info := f.infos[i]
 	if !slices.Contains(allowed, info.DType) {
-		return 0, &Error{File: f.path, Tensor: name, Msg: fmt.Sprintf("stored as %s, wanted one of %v", info.DType, allowed)}
+		msg := fmt.Sprintf("stored as %s, wanted one of %v", info.DType, allowed)
+		return 0, &Error{File: f.path, Tensor: name, Msg: msg}
 	}
 	if info.DType.Float() && !fits(info.Shape) {
 		return 0, &Error{File: f.path, Tensor: name, Msg: fmt.Sprintf("shape %v has too large or more than %d axes",

@@ -125,7 +125,7 @@ func TestGuardLeavesOtherPanicsAlone(t *testing.T) {
 		}()
 	}
 	want := errors.New("x")
-	if err := Guard(func() error { return want }); err != want {
+	if err := Guard(func() error { return want }); !errors.Is(err, want) {
 		t.Error(err)
 	}
 }

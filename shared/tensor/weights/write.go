@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -225,7 +226,8 @@ func writeAtomic(path string, fill func(io.Writer) error) (err error) {
 }
 
 func wrapWrite(path string, err error) error {
-	if _, ok := err.(*Error); ok {
+	var known *Error
+	if errors.As(err, &known) {
 		return err
 	}
 	return &Error{File: path, Msg: "cannot be written", Err: err}

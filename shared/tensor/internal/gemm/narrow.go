@@ -127,7 +127,7 @@ func (t *narrowTask[T]) planes(dst []T, n, i0, i1 int) {
 		}
 		for c := range g.ch {
 			d := dst[c*pitch+at : c*pitch+at+width]
-			for i := 0; i < lo; i++ { // too short for a call
+			for i := range lo { // too short for a call
 				d[i] = 0
 			}
 			for i := hi; i < width; i++ {
