@@ -37,7 +37,7 @@ func (g golden) sampler(t *testing.T) Sampler {
 		t.Fatal(err)
 	}
 	cfg := Config{Steps: g.Steps, Spacing: spacing, StepsOffset: g.StepsOffset, Eta: g.Eta,
-		FinalSigmaMin: g.FinalSigmaMin}
+		FinalSigmaMin: g.FinalSigmaMin, HeunStart: true}
 	if g.Variance == "fixed_large" {
 		cfg.Variance = FixedLarge
 	}

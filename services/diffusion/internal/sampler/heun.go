@@ -4,7 +4,8 @@ import "math"
 
 // heun is Heun's second-order method on the flow of euler (Karras et al. 2022, algorithm 1 without
 // churn). A step asks the denoiser twice, first where it starts and then where Euler's method would end;
-// a step that ends at sigma 0 is Euler's, so all make 2*Steps-1 evaluations.
+// a step that ends at sigma 0 is Euler's, and unless Config.HeunStart so is the first, so all make 2*Steps-1 or
+// 2*Steps-2 evaluations.
 //
 // With y1 Euler's end, the slope at the start is (y-x0)/sigma = (y1-x0)/sigma' and that at the end is
 // (y1-x0')/sigma', so the mean of both corrects y1 by (sigma-sigma')/(2 sigma') (x0'-x0). In this form
@@ -28,6 +29,9 @@ func newHeun(b base, cfg Config) Sampler {
 	if cfg.FinalSigmaMin {
 		b.twice++
 	}
+	if !cfg.HeunStart && b.twice > 0 {
+		b.lead, b.twice = 1, b.twice-1
+	}
 	h.euler = *newEuler(b, cfg).(*euler)
 	return h
 }
@@ -38,7 +42,7 @@ func (h *heun) Step(s *State, x0 []float32, noise Noise) {
 	if s.Stage == 0 {
 		copy(s.History[0], x0)
 		h.euler.Step(s, x0, noise)
-		if s.Step <= h.twice {
+		if at := s.Step - 1; at >= h.lead && at < h.lead+h.twice {
 			s.Step--
 			s.Stage = 1
 		}

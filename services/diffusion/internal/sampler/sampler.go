@@ -55,6 +55,9 @@ type Config struct {
 	// FinalSigmaMin ends at the noise of timestep 0 and not at none. DDIM's users know its opposite as
 	// set_alpha_to_one, those of the sigma forms as final_sigmas_type.
 	FinalSigmaMin bool
+	// HeunStart makes Heun's first step Heun's too, as diffusers does. Without it that step is Euler's: schedules begin
+	// at a sigma of up to 20,000, and there the mean of two slopes over-corrects by two orders of magnitude.
+	HeunStart bool
 }
 
 var methods = []struct {
@@ -107,7 +110,8 @@ func New(name string, sch *schedule.Schedule, cfg Config) (Sampler, error) {
 type base struct {
 	name string
 	grid
-	twice   int // this many steps, the first ones, ask the denoiser twice
+	lead    int // this many steps, the first ones, ask the denoiser once
+	twice   int // this many steps after those ask it twice
 	history int // slices of solver memory from the first step on
 }
 
@@ -128,7 +132,7 @@ func (b *base) Check(s *State, n int) error {
 		return fmt.Errorf("sampler: state at step %d of %d", s.Step, b.Steps())
 	}
 	maxStage := 0
-	if s.Step < b.twice {
+	if s.Step >= b.lead && s.Step < b.lead+b.twice {
 		maxStage = 1
 	}
 	if s.Stage < 0 || s.Stage > maxStage {

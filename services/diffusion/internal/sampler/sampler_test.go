@@ -140,9 +140,13 @@ func TestHeunCostsTwoEvaluationsPerStep(t *testing.T) {
 		cfg  Config
 		want int
 	}{
-		{"heun", Config{Steps: 10}, 19},
+		{"heun", Config{Steps: 10}, 18},
 		{"heun", Config{Steps: 1}, 1},
-		{"heun", Config{Steps: 10, FinalSigmaMin: true}, 20},
+		{"heun", Config{Steps: 2}, 2},
+		{"heun", Config{Steps: 10, FinalSigmaMin: true}, 19},
+		{"heun", Config{Steps: 10, HeunStart: true}, 19},
+		{"heun", Config{Steps: 1, HeunStart: true}, 1},
+		{"heun", Config{Steps: 10, FinalSigmaMin: true, HeunStart: true}, 20},
 		{"euler", Config{Steps: 19}, 19},
 		{"dpmpp_2m", Config{Steps: 19}, 19},
 		{"ddpm", Config{Steps: 1000}, 1000},
@@ -333,7 +337,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestCheckRefuses(t *testing.T) {
-	heun := mustNew(t, "heun", linear(), Config{Steps: 4})
+	heun := mustNew(t, "heun", linear(), Config{Steps: 4, HeunStart: true})
 	x, h := make([]float32, 3), [][]float32{make([]float32, 3)}
 	for _, row := range []struct {
 		st   State
