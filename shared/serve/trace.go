@@ -53,7 +53,8 @@ func newTelemetry(cfg *Config, registry *prometheus.Registry) (*telemetry, error
 			trace.WithSampler(trace.ParentBased(trace.TraceIDRatioBased(cfg.TraceRatio))),
 		)
 		t.tracer = provider
-		t.stop = append(t.stop, provider.Shutdown)
+		// The exporter is stopped by the provider, but not when that ran out of time.
+		t.stop = append(t.stop, provider.Shutdown, exporter.Shutdown)
 	}
 	t.handler = otelgrpc.NewServerHandler(t.options(meter)...)
 	return t, nil
