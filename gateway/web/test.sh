@@ -26,4 +26,4 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 [ -d node_modules ] || npm ci --no-fund --no-audit --loglevel=error
 make -C ../.. --no-print-directory build
-CHROMIUM=$chromium node --test --test-reporter=spec test/
+CHROMIUM=$chromium node --test --test-reporter=spec test/*.test.mjs
