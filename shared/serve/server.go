@@ -31,6 +31,7 @@ type Server struct {
 	gate      *gate
 	ready     atomic.Bool
 	served    chan struct{} // closed when the server has become ready
+	exposed   []*Metrics    // of other servers in this process, shown on the side port too
 
 	watches      context.Context //nolint:containedctx // ends when health watches are to be closed
 	closeWatches context.CancelFunc
@@ -125,6 +126,12 @@ func (s *Server) Logger() *zap.Logger { return s.log }
 
 // Config is the configuration with defaults filled in.
 func (s *Server) Config() Config { return s.cfg }
+
+// Served is closed when the warm-up is over. It stays closed during shutdown, unlike Ready.
+func (s *Server) Served() <-chan struct{} { return s.served }
+
+// Expose shows the instruments of another server in this process on this one's side port too, before Listen.
+func (s *Server) Expose(m *Metrics) { s.exposed = append(s.exposed, m) }
 
 // Ready says whether the warm-up is over and shutdown has not begun.
 func (s *Server) Ready() bool { return s.ready.Load() }

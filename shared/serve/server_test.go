@@ -328,6 +328,27 @@ func TestFailuresAtStart(t *testing.T) {
 	}
 }
 
+// One side port shows the instruments of several servers in a process.
+func TestExpose(t *testing.T) {
+	f := &fake{get: func(context.Context) error { return nil }}
+	family := quiet()
+	family.Family = "diffusion"
+	m := start(t, family, f.register)
+	if _, err := modelv1.NewModelServiceClient(m.Conn()).GetModel(t.Context(), &modelv1.GetModelRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	front := running(t, quiet(), func(s *Server) error {
+		s.Expose(m.Metrics())
+		return nil
+	})
+	code, text := body(t, "http://"+front.SideAddr()+"/metrics")
+	if code != 200 || strings.Count(text, "\ngo_goroutines ") != 1 ||
+		!strings.Contains(text, `manifold_samples_total{family="diffusion"} 0`) ||
+		!strings.Contains(text, `manifold_samples_total{family="test"} 0`) {
+		t.Errorf("%d\n%s", code, text)
+	}
+}
+
 func TestHTTP(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ok/{id}", func(w http.ResponseWriter, r *http.Request) {

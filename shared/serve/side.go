@@ -6,9 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/zap"
 
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -45,7 +49,7 @@ func (p *sidePort) close() {
 
 func (s *Server) sideHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.Registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.gatherer(), promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", Healthz)
 	mux.HandleFunc("GET /readyz", s.Readyz)
 	mux.Handle("/debug/pprof/", s.private(http.HandlerFunc(pprof.Index)))
@@ -54,6 +58,21 @@ func (s *Server) sideHandler() http.Handler {
 	mux.Handle("/debug/pprof/symbol", s.private(http.HandlerFunc(pprof.Symbol)))
 	mux.Handle("/debug/pprof/trace", s.private(http.HandlerFunc(pprof.Trace)))
 	return mux
+}
+
+// gatherer is the server's registry and those exposed with it. What describes the process itself comes from the
+// server's own alone.
+func (s *Server) gatherer() prometheus.Gatherer {
+	all := prometheus.Gatherers{s.metrics.Registry}
+	for _, m := range s.exposed {
+		all = append(all, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+			families, err := m.Registry.Gather()
+			return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool {
+				return !strings.HasPrefix(f.GetName(), "manifold_") && !strings.HasPrefix(f.GetName(), "rpc_")
+			}), err
+		}))
+	}
+	return all
 }
 
 // Healthz answers 200 as long as the process can answer at all.
