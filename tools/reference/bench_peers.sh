@@ -4,6 +4,8 @@
 # Python with requirements.txt, named by PYTHON. The machine must be idle otherwise.
 #
 #   PYTHON=/path/to/venv/bin/python PAIRS=7 THREADS=2 tools/reference/bench_peers.sh
+#
+# About a quarter of an hour on two cores. AUTOTUNE=1 adds torch.compile's longest search, and as much time again.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
@@ -17,7 +19,7 @@ runs=$(mktemp -d)
 trap 'rm -rf "$runs"' EXIT
 
 echo "looking for PyTorch's fastest way of every row" >&2
-$peer search --threads "$threads" --samples 3 --autotune --out "$runs/best.json"
+$peer search --threads "$threads" --samples 3 ${AUTOTUNE:+--autotune} --out "$runs/best.json"
 for i in $(seq -w "$pairs"); do
   echo "turn $i of $pairs" >&2
   bin/manifold bench model mnist --samples 101 --threads "$threads" --json > "$runs/model-$i.json"
