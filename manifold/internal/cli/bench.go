@@ -108,7 +108,8 @@ func (c benchModelCmd) Run(ctx context.Context, g *Globals) error {
 		return g.printJSON(g.report(results))
 	}
 	for _, r := range results {
-		fmt.Fprintf(g.out, "batch %3d  %8.2f ms  %8.1f pictures/s  %7.1f GF/s\n", r.Batch, 1e3*r.Seconds, r.PerSecond, r.GFs)
+		fmt.Fprintf(g.out, "batch %3d  %8.2f ms  %8.1f pictures/s  %7.1f GF/s\n",
+			r.Batch, 1e3*r.Seconds, r.PerSecond, r.GFs)
 	}
 	return nil
 }
@@ -140,6 +141,7 @@ func (c benchTrainCmd) Run(ctx context.Context, g *Globals) error {
 	if g.JSON {
 		return g.printJSON(g.report(r))
 	}
-	fmt.Fprintf(g.out, "%.2f steps/s, %.1f samples/s, %.1f GF/s of forward and backward\n", r.StepsPerSecond, r.SamplesPerSecond, r.GFs)
+	fmt.Fprintf(g.out, "%.2f steps/s, %.1f samples/s, %.1f GF/s of forward and backward\n",
+		r.StepsPerSecond, r.SamplesPerSecond, r.GFs)
 	return nil
 }

@@ -181,7 +181,9 @@ type versionCmd struct{}
 // Run prints the versions that a bug report needs.
 func (versionCmd) Run(g *Globals) error {
 	if g.JSON {
-		return g.printJSON(map[string]any{"version": g.version, "numerics": tensor.NumericsVersion, "kernels": tensor.Kernels()})
+		return g.printJSON(map[string]any{
+			"version": g.version, "numerics": tensor.NumericsVersion, "kernels": tensor.Kernels(),
+		})
 	}
 	fmt.Fprintf(g.out, "manifold %s, numerics %d, kernels %s\n", g.version, tensor.NumericsVersion, tensor.Kernels())
 	return nil

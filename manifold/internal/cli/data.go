@@ -132,7 +132,8 @@ func (c dataShowCmd) Run(ctx context.Context, g *Globals) error {
 	if err := os.WriteFile(c.Out, png, 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintf(g.out, "%s: %d of %d pictures of %dx%dx%d, %d classes\n", c.Out, len(pictures), d.Len(), w, h, ch, len(d.Classes()))
+	fmt.Fprintf(g.out, "%s: %d of %d pictures of %dx%dx%d, %d classes\n",
+		c.Out, len(pictures), d.Len(), w, h, ch, len(d.Classes()))
 	return nil
 }
 

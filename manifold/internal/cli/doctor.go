@@ -24,7 +24,7 @@ type check struct {
 // Run checks what commonly goes wrong, and says what to do about it.
 func (doctorCmd) Run(ctx context.Context, g *Globals) error {
 	checks := []check{
-		{"machine", true, fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())},
+		{"machine", true, fmt.Sprintf("%s, %s/%s, %s", machine(), runtime.GOOS, runtime.GOARCH, runtime.Version())},
 		checkKernels(),
 		checkWritable("models and runs", g.Home),
 		g.checkCache(),
@@ -58,7 +58,8 @@ func (doctorCmd) Run(ctx context.Context, g *Globals) error {
 
 func checkKernels() check {
 	best := tensor.AvailableKernels()[0]
-	c := check{"kernels", true, fmt.Sprintf("%s in use, of %s", tensor.Kernels(), strings.Join(tensor.AvailableKernels(), ", "))}
+	all := strings.Join(tensor.AvailableKernels(), ", ")
+	c := check{"kernels", true, fmt.Sprintf("%s in use, of %s", tensor.Kernels(), all)}
 	if best == "portable" {
 		c.Detail += "; this CPU has no AVX2: results are the same, but slow"
 	}

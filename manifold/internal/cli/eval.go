@@ -63,7 +63,7 @@ type evalDiffusionCmd struct {
 	Dataset    string   `default:"mnist" help:"Data set whose split report the pictures are measured against."`
 	Classifier string   `default:"mnist-classifier" help:"Classifier whose features measure, name or name@version."`
 	Out        string   `help:"JSON file to write after every row, and to go on with where it ends." type:"path"`
-	Only       []string `help:"Only these rows or groups, also if they are there: baseline, quality, steps, guidance, memory."`
+	Only       []string `help:"Only these rows or groups, also if they are there: baseline, quality, steps, steps-classes, guidance, memory."`
 	Fresh      bool     `help:"Forget the rows that the file holds."`
 	Quick      bool     `help:"Few pictures: to see that all works, not for figures."`
 	Seed       uint64   `default:"1" help:"Decides all draws."`
@@ -72,9 +72,9 @@ type evalDiffusionCmd struct {
 // Help is shown below the flags.
 func (evalDiffusionCmd) Help() string {
 	return `Examples:
-  manifold eval diffusion --out mnist.json                    every row; half an hour and more on two cores
-  manifold eval diffusion --out mnist.json --only ddpm-1000   one row, again
-  manifold eval diffusion --quick                             a minute
+  manifold eval diffusion --out mnist.json                      every row; half an hour and more on two cores
+  manifold eval diffusion --out mnist.json --only guidance      these rows, again
+  manifold eval diffusion --quick                               a minute
 
 A run that was stopped goes on with the first row that the file lacks. Rows of another model, classifier, data set, size
 or seed are never mixed.`
@@ -121,7 +121,11 @@ func (c evalDiffusionCmd) Run(ctx context.Context, g *Globals) error {
 		if p.ETA > 0 {
 			note += fmt.Sprintf("  %s left", p.ETA.Round(time.Second))
 		}
-		b.set(int(1000*p.Share), note)
+		if p.Done == p.Of {
+			b.set(1000, "")
+			return
+		}
+		b.set(int(999*p.Share), note)
 	}
 	r, err := diffusion.Evaluate(ctx, config)
 	b.close()
@@ -242,8 +246,8 @@ func (c evalClassifierCmd) Run(ctx context.Context, g *Globals) error {
 			"n": s.N, "accuracy": s.Value(), "low": lo, "high": hi, "pictures_per_second": float64(s.N) / seconds,
 		}))
 	}
-	fmt.Fprintf(g.out, "%s, digest %.12s: %.2f %% of %d pictures of %s/%s (95 %%: %.2f to %.2f), %.0f pictures/s\n", e.Ref(),
-		e.Manifest.Digest, 100*s.Value(), s.N, c.Dataset, c.Split, 100*lo, 100*hi, float64(s.N)/seconds)
+	fmt.Fprintf(g.out, "%s, digest %.12s: %.2f %% of %d pictures of %s/%s (95 %%: %.2f to %.2f), %.0f pictures/s\n",
+		e.Ref(), e.Manifest.Digest, 100*s.Value(), s.N, c.Dataset, c.Split, 100*lo, 100*hi, float64(s.N)/seconds)
 	return nil
 }
 

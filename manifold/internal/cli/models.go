@@ -59,7 +59,8 @@ func (modelsListCmd) Run(g *Globals) error {
 			continue
 		}
 		m := e.Manifest
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f MB\t%s\t%.12s\n", e.Ref(), m.Family, m.Parameters, float64(m.Bytes())/1e6, e.Root, m.Digest)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f MB\t%s\t%.12s\n",
+			e.Ref(), m.Family, m.Parameters, float64(m.Bytes())/1e6, e.Root, m.Digest)
 	}
 	return w.Flush()
 }

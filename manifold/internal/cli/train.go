@@ -51,7 +51,8 @@ func (g *Globals) trainDeps(runs string) (diffusion.TrainDeps, error) {
 func (c trainCmd) text() ([]byte, error) {
 	switch {
 	case (c.Recipe == "") == (c.Images == ""):
-		return nil, fmt.Errorf("give a recipe, or --images DIR; built-in recipes: %s", strings.Join(diffusion.Recipes(), ", "))
+		return nil, fmt.Errorf("give a recipe, or --images DIR; built-in recipes: %s",
+			strings.Join(diffusion.Recipes(), ", "))
 	case c.Images != "":
 		name := c.Name
 		if name == "" {
