@@ -5,7 +5,7 @@
 #
 #   PYTHON=/path/to/venv/bin/python PAIRS=7 THREADS=2 tools/reference/bench_peers.sh
 #
-# About a quarter of an hour on two cores. AUTOTUNE=1 adds torch.compile's longest search, and as much time again.
+# AUTOTUNE=1 adds torch.compile's longest search, which takes minutes for every row.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
