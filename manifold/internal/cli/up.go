@@ -107,6 +107,7 @@ func (c upCmd) Run(ctx context.Context, g *Globals) error {
 	if err != nil {
 		return err
 	}
+	front.Expose(families.Metrics())
 	err = gateway.Register(front, gateway.Config{Backends: map[string]string{"diffusion": families.Addr()}})
 	if err != nil {
 		return err
@@ -122,12 +123,12 @@ func (c upCmd) Run(ctx context.Context, g *Globals) error {
 			stop()
 		})
 	}
-	for !families.Ready() || !front.Ready() {
+	for _, s := range []*serve.Server{families, front} {
 		select {
 		case <-ctx.Done():
 			wg.Wait()
 			return errors.Join(errs...)
-		case <-time.After(2 * time.Millisecond):
+		case <-s.Served():
 		}
 	}
 	fmt.Fprintf(g.out, "Manifold is ready after %.2f s: http://%s\n", time.Since(begun).Seconds(), door.Addr())
