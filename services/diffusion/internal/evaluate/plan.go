@@ -68,6 +68,14 @@ type planned struct {
 	spec             *spec // of the rows that draw from the model
 }
 
+// slow is 1 for the rows of many steps.
+func (p planned) slow() int {
+	if p.spec != nil && p.spec.sampler == "ddpm" {
+		return 1
+	}
+	return 0
+}
+
 // plan lists all rows in the order of the report.
 func plan(s Sizes, classes int) []planned {
 	rows := []planned{
@@ -86,20 +94,24 @@ func plan(s Sizes, classes int) []planned {
 	if classes > 0 {
 		add("conditional", "quality", "classes in turn, no guidance", s.N, spec{"ddim", s.Steps, 1, true})
 	}
-	steps := func(name, title string, k int) {
-		add(fmt.Sprintf("%s-%d", name, k), "steps", title, s.NSteps, spec{name, k, 1, false})
+	for _, v := range []struct {
+		group, suffix string
+		classes       bool
+	}{{"steps", "", false}, {"steps-classes", "-classes", true}} {
+		if v.classes && classes == 0 {
+			continue
+		}
+		steps := func(name, title string, counts ...int) {
+			for _, k := range counts {
+				add(fmt.Sprintf("%s-%d%s", name, k, v.suffix), v.group, title, s.NSteps, spec{name, k, 1, v.classes})
+			}
+		}
+		steps("ddim", "DDIM", 10, 20, 50, 100)
+		steps("dpmpp_2m", "DPM-Solver++ 2M", 10, 20)
+		steps("heun", "Heun", 6, 10, 11, 20) // 6 and 11 have the evaluations of 10 and 20 steps of the others
+		steps("euler", "Euler", 20)
+		steps("ddpm", "DDPM", s.Long)
 	}
-	for _, k := range []int{10, 20, 50, 100} {
-		steps("ddim", "DDIM", k)
-	}
-	for _, k := range []int{10, 20} {
-		steps("dpmpp_2m", "DPM-Solver++ 2M", k)
-	}
-	for _, k := range []int{5, 10, 20} {
-		steps("heun", "Heun", k)
-	}
-	steps("euler", "Euler", 20)
-	steps("ddpm", "DDPM", s.Long)
 	if classes > 0 {
 		for _, g := range strengths(s.Strength) {
 			add(fmt.Sprintf("guidance-%g", g), "guidance", fmt.Sprintf("guidance %g", g), s.NSteps,
@@ -132,7 +144,8 @@ func choose(rows []planned, only []string) ([]planned, error) {
 	for _, name := range only {
 		if !slices.ContainsFunc(rows, func(r planned) bool { return r.id == name || r.group == name }) {
 			return nil, fault.E(fault.Invalid, "UNKNOWN_ROW", "evaluate.Run",
-				"there is no row or group %q; groups: baseline, quality, steps, guidance, memory; rows: %v", name, known)
+				"there is no row or group %q; groups: baseline, quality, steps, steps-classes, guidance, memory; rows: %v", name,
+				known)
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(rows), func(r planned) bool {

@@ -68,7 +68,7 @@ type Run struct {
 // Row is one line of the report. What does not apply is left out.
 type Row struct {
 	ID    string `json:"id"`
-	Group string `json:"group"` // baseline, quality, steps, guidance, memory
+	Group string `json:"group"` // baseline, quality, steps, steps-classes, guidance, memory
 	Title string `json:"title"`
 	N     int    `json:"n"`
 	Run   int    `json:"run"` // index into Report.Runs

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -175,12 +176,15 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	todo = slices.Clone(todo)
 	if len(r.Only) == 0 {
-		todo = slices.DeleteFunc(slices.Clone(todo), func(p planned) bool { return r.report.Row(p.id) != nil })
+		todo = slices.DeleteFunc(todo, func(p planned) bool { return r.report.Row(p.id) != nil })
 	}
 	if len(todo) == 0 {
 		return nil
 	}
+	// What takes longest comes last: whoever stops early has most of the report.
+	slices.SortStableFunc(todo, func(a, b planned) int { return cmp.Compare(a.slow(), b.slow()) })
 	r.clock = progress{begun: time.Now(), of: len(todo)}
 	seen := map[spec]int{}
 	for _, p := range todo {
