@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,12 +12,15 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // client-side health checking is registered by this import alone
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 
 	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
 	modelv1 "github.com/manifold-gen/manifold/proto/gen/manifold/model/v1"
 	trainingv1 "github.com/manifold-gen/manifold/proto/gen/manifold/training/v1"
+	"github.com/manifold-gen/manifold/shared/serve"
 )
 
 // maxMessage bounds one message in either direction, in bytes.
@@ -49,6 +53,20 @@ func dial(family, target string, creds credentials.TransportCredentials) (*backe
 		grpc.WithTransportCredentials(creds),
 		grpc.WithDefaultServiceConfig(fmt.Sprintf(
 			`{"loadBalancingConfig":[{"round_robin":{}}],"healthCheckConfig":{"serviceName":%q}}`, service)),
+		// A replica whose host vanished is noticed within Time + Timeout; the services permit pings that often.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.WithUnaryInterceptor(func(
+			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, next grpc.UnaryInvoker,
+			opts ...grpc.CallOption,
+		) error {
+			return next(passRequestID(ctx), method, req, reply, cc, opts...)
+		}),
+		grpc.WithStreamInterceptor(func(
+			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, next grpc.Streamer,
+			opts ...grpc.CallOption,
+		) (grpc.ClientStream, error) {
+			return next(passRequestID(ctx), desc, cc, method, opts...)
+		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: backoff.Config{
@@ -79,6 +97,15 @@ func dial(family, target string, creds credentials.TransportCredentials) (*backe
 		models:   modelv1.NewModelServiceClient(conn),
 		training: trainingv1.NewTrainingServiceClient(conn),
 	}, nil
+}
+
+// passRequestID gives the services the id under which the door logs the request.
+func passRequestID(ctx context.Context) context.Context {
+	id := serve.RequestID(ctx)
+	if id == "" {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, serve.RequestIDKey, id)
 }
 
 func families() []string {

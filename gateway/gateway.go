@@ -83,7 +83,7 @@ func New(cfg Config) (*Gateway, error) {
 	if err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
-	g.handler = http.MaxBytesHandler(doors.guard(g.routes()), maxMessage)
+	g.handler = doors.guard(g.routes())
 	return g, nil
 }
 
@@ -135,7 +135,7 @@ func (g *Gateway) Close() error {
 func (g *Gateway) Ready(ctx context.Context) error {
 	for _, b := range g.backends {
 		if err := b.ping(ctx); err != nil {
-			return fmt.Errorf("%s: %w", b.family, err)
+			return err
 		}
 	}
 	return nil
@@ -145,7 +145,7 @@ func (g *Gateway) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
 	if err := g.Ready(ctx); err != nil {
-		http.Error(w, "not ready: "+message(err), http.StatusServiceUnavailable)
+		http.Error(w, "not ready: "+public(err).Message(), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")

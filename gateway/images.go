@@ -220,6 +220,10 @@ type usage struct {
 	TotalTokens  int `json:"total_tokens"`
 	InputTokens  int `json:"input_tokens"`
 	OutputTokens int `json:"output_tokens"`
+	Details      struct {
+		ImageTokens int `json:"image_tokens"`
+		TextTokens  int `json:"text_tokens"`
+	} `json:"input_tokens_details"`
 }
 
 // streamImages sends pictures as server-sent events while they are being denoised.

@@ -105,7 +105,7 @@ type openAIErrorObject struct {
 // details finds the reason, fields and retry hint of an error that may have come over the wire.
 func details(err error) *fault.Error {
 	var f *fault.Error
-	if errors.As(serve.FromStatus("gateway", serve.Status(err).Err()), &f) {
+	if errors.As(serve.FromStatus("gateway", public(err).Err()), &f) {
 		return f
 	}
 	return fault.E(fault.Internal, "INTERNAL", "gateway", "%w", err)
@@ -113,7 +113,7 @@ func details(err error) *fault.Error {
 
 // openAIError maps an error to a status and a body.
 func openAIError(err error) (int, openAIErrorBody) {
-	s := serve.Status(err)
+	s := public(err)
 	f := details(err)
 	o := openAIErrorObject{Message: s.Message(), Code: strings.ToLower(f.Reason)}
 	if len(f.Fields) > 0 {
@@ -156,7 +156,7 @@ func writeOpenAIError(w http.ResponseWriter, err error) {
 
 // refuse answers a request that may be of any protocol.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if ew := connect.NewErrorWriter(); ew.IsSupported(r) {
+	if ew := connect.NewErrorWriter(); !strings.HasPrefix(r.URL.Path, "/v1/") && ew.IsSupported(r) {
 		_ = ew.Write(w, r, rpcError(err))
 		return
 	}

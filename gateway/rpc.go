@@ -15,6 +15,7 @@ import (
 	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
 	modelv1 "github.com/manifold-gen/manifold/proto/gen/manifold/model/v1"
 	trainingv1 "github.com/manifold-gen/manifold/proto/gen/manifold/training/v1"
+	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/serve"
 )
 
@@ -33,7 +34,7 @@ func rpcError(err error) error {
 	if err == nil {
 		return nil
 	}
-	s := serve.Status(err)
+	s := public(err)
 	e := connect.NewError(connect.Code(s.Code()), errors.New(s.Message()))
 	for _, d := range s.Details() {
 		if m, ok := d.(proto.Message); ok {
@@ -45,8 +46,16 @@ func rpcError(err error) error {
 	return e
 }
 
-// message is what a client may read of an error.
-func message(err error) string { return serve.Status(err).Message() }
+// public is the status that a client gets. What gRPC itself says of a replica that does not answer holds addresses of
+// the fleet, and is replaced.
+func public(err error) *status.Status {
+	s := serve.Status(err)
+	if s.Code() == codes.Unavailable && len(s.Details()) == 0 {
+		return serve.Status(fault.E(fault.Unavailable, "NO_REPLICA", "gateway",
+			"no replica of the service answers just now").After(time.Second))
+	}
+	return s
+}
 
 // deadline gives every call without a deadline one, unary and streaming alike.
 func deadline(d time.Duration) connect.Interceptor { return &deadlines{d} }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/manifold-gen/manifold/gateway"
 	"github.com/manifold-gen/manifold/services/diffusion"
+	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/serve"
 )
 
@@ -88,13 +89,13 @@ func (c upCmd) Run(ctx context.Context, g *Globals) error {
 	base := serve.Config{Version: g.version, Logger: log, PreStop: -1, Drain: 2 * time.Second, Stop: time.Second}
 	ds := base
 	ds.Name, ds.Listen = "diffusion", "127.0.0.1:0"
-	families, err := serve.New(ds)
-	if err != nil {
-		return err
+	config := diffusion.Config{Store: store, Data: data, Jobs: filepath.Join(g.Home, "jobs"), Preload: c.Preload}
+	families, err := newFamilies(ds, config)
+	if fault.ReasonOf(err) == "DATA_DIR_IN_USE" {
+		fmt.Fprintln(g.err, "Another manifold of yours keeps the training jobs: this one serves without training.")
+		config.Jobs = ""
+		families, err = newFamilies(ds, config)
 	}
-	err = diffusion.Register(families, diffusion.Config{
-		Store: store, Data: data, Jobs: filepath.Join(g.Home, "jobs"), Preload: c.Preload,
-	})
 	if err != nil {
 		return err
 	}
@@ -139,6 +140,15 @@ func (c upCmd) Run(ctx context.Context, g *Globals) error {
 	fmt.Fprintln(g.out, "\nCtrl-C stops it.")
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// newFamilies makes the server of all families.
+func newFamilies(sc serve.Config, cfg diffusion.Config) (*serve.Server, error) {
+	s, err := serve.New(sc)
+	if err != nil {
+		return nil, err
+	}
+	return s, diffusion.Register(s, cfg)
 }
 
 func isPortZero(addr string) bool {

@@ -37,7 +37,7 @@ type flags struct {
 	LogLevel string        `default:"info" env:"MANIFOLD_LOG" help:"debug, info, warn or error."`
 	TLSCert  string        `env:"MANIFOLD_TLS_CERT" help:"Certificate; with --tls-key."`
 	TLSKey   string        `env:"MANIFOLD_TLS_KEY" help:"Private key."`
-	TLSCA    string        `env:"MANIFOLD_TLS_CA" help:"Roots of client certificates: mutual TLS."`
+	TLSCA    string        `name:"tls-ca" env:"MANIFOLD_TLS_CA" help:"Roots of client certificates: mutual TLS."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
