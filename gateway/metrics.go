@@ -20,5 +20,5 @@ func newMetrics(m *serve.Metrics) *metrics {
 		return &metrics{resumed: prometheus.NewCounter(prometheus.CounterOpts{Name: "resumed"}), recomputed: recomputed}
 	}
 	m.Registry.MustRegister(recomputed)
-	return &metrics{resumed: m.ResumedStreams.WithLabelValues("diffusion"), recomputed: recomputed}
+	return &metrics{resumed: m.ResumedStreams.WithLabelValues(m.Family()), recomputed: recomputed}
 }
