@@ -25,7 +25,7 @@ run: ## build, then start gateway, diffusion and the page in one process (ADDR=1
 
 .PHONY: test
 test: ## all tests; browser tests use Node and Chromium where they are (SETUP=1 installs them)
-	go test $(TESTFLAGS) work
+	go test -timeout 30m $(TESTFLAGS) work
 	gateway/web/test.sh
 
 .PHONY: test-long
