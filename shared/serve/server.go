@@ -207,7 +207,9 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 	case err = <-broken:
 		stopWarm()
-		<-warm // the broken listener is the error to report
+		if werr := <-warm; werr != nil {
+			s.log.Warn("the warm-up was cut off", zap.Error(werr)) // the broken listener is the error to report
+		}
 	}
 	s.shutdown(err == nil)
 	return errors.Join(fault.Wrap("serve.Run", err), s.release())
