@@ -28,13 +28,14 @@ func newJudge(c *classify.Classifier, s Sizes, x []float32) (*judge, error) {
 	return j, err
 }
 
-// distances fills a row's Frechet, KID, Precision and Recall, and returns the classes of the pictures x.
-func (j *judge) distances(row *Row, x []float32) ([]int32, error) {
+// distances fills a row's Frechet, KID, Precision and Recall, and returns the classes of the pictures x, which take
+// turns between strata kinds.
+func (j *judge) distances(row *Row, x []float32, strata int) ([]int32, error) {
 	features, scores, err := j.classifier.Run(x)
 	if err != nil {
 		return nil, err
 	}
-	if row.Frechet, err = j.frechet(features); err != nil {
+	if row.Frechet, err = j.frechet(features, strata); err != nil {
 		return nil, err
 	}
 	kid, err := metric.KID(features, j.reference, metric.KIDConfig{
@@ -55,8 +56,9 @@ func (j *judge) distances(row *Row, x []float32) ([]int32, error) {
 	return metric.Argmax(scores)
 }
 
-// frechet is the distance of the features' fit from the reference's, with a bootstrap over the features.
-func (j *judge) frechet(f metric.Features) (*Estimate, error) {
+// frechet is the distance of the features' fit from the reference's, with a bootstrap over the features. Feature i is
+// of the kind i mod strata, and every resample has as many of each kind.
+func (j *judge) frechet(f metric.Features, strata int) (*Estimate, error) {
 	g, err := metric.Fit(f)
 	if err != nil {
 		return nil, err
@@ -68,12 +70,14 @@ func (j *judge) frechet(f metric.Features) (*Estimate, error) {
 	e := &Estimate{Value: value, Draws: j.sizes.Bootstrap}
 	n := f.Len()
 	again := metric.Features{Dim: f.Dim, X: make([]float32, n*f.Dim)}
-	picks := make([]int32, n)
+	words := make([]uint32, n)
 	var sum, squares float64
 	for b := range j.sizes.Bootstrap {
-		rng.New(j.sizes.Seed).Ints(picks, int32(n), uint64(b), 0, rng.Choice)
-		for i, p := range picks {
-			copy(again.Row(i), f.Row(int(p)))
+		rng.New(j.sizes.Seed).Uint32s(words, uint64(b), 0, rng.Choice)
+		for i, w := range words {
+			kind := i % strata
+			among := (n - kind + strata - 1) / strata
+			copy(again.Row(i), f.Row(kind+strata*int(uint64(w)*uint64(among)>>32)))
 		}
 		g, err := metric.Fit(again)
 		if err != nil {

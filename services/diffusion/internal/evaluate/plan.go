@@ -144,8 +144,8 @@ func choose(rows []planned, only []string) ([]planned, error) {
 	for _, name := range only {
 		if !slices.ContainsFunc(rows, func(r planned) bool { return r.id == name || r.group == name }) {
 			return nil, fault.E(fault.Invalid, "UNKNOWN_ROW", "evaluate.Run",
-				"there is no row or group %q; groups: baseline, quality, steps, steps-classes, guidance, memory; rows: %v", name,
-				known)
+				"there is no row or group %q; groups: baseline, quality, steps, steps-classes, guidance, memory; rows: %v",
+				name, known)
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(rows), func(r planned) bool {

@@ -94,7 +94,8 @@ type Draw struct {
 }
 
 // Estimate is a number with what a bootstrap over the n measured pictures says of its spread: the standard deviation,
-// and 1.96 of them to each side. The bootstrap's own mean is biased for this distance and is not used.
+// and 1.96 of them to each side. Where classes take turns, resamples keep their balance. The bootstrap's own mean is
+// biased for this distance and is not used.
 type Estimate struct {
 	Value float64 `json:"value"`
 	Std   float64 `json:"std"`

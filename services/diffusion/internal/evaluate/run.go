@@ -239,7 +239,11 @@ func (r *runner) measure(ctx context.Context, p planned) (Row, error) {
 		row.Nearest, err = compare(ctx, x, unseen, r.size, r.train)
 		return row, err
 	}
-	predicted, err := r.judge.distances(&row, x)
+	strata := 1
+	if p.spec != nil && p.spec.classes {
+		strata = r.classes
+	}
+	predicted, err := r.judge.distances(&row, x, strata)
 	if err != nil {
 		return row, err
 	}
