@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
+	"sync"
 )
 
 // Text is one tEXt chunk of a PNG: Latin-1, the keyword of 1 to 79 bytes.
@@ -60,19 +61,37 @@ func EncodePNG(p *Picture, text ...Text) ([]byte, error) {
 		}
 		b = chunk(b, "tEXt", append([]byte(t.Keyword+"\x00"), value...))
 	}
-	var data bytes.Buffer
-	z, err := zlib.NewWriterLevel(&data, zlib.BestCompression)
+	data, err := compress(p)
 	if err != nil {
 		return nil, err
 	}
+	b = chunk(b, "IDAT", data)
+	return chunk(b, "IEND", nil), nil
+}
+
+// compressors are kept, because each holds many times the picture. Higher levels take three times as long and save a
+// tenth: previews are drawn while the model computes.
+var compressors = sync.Pool{New: func() any {
+	z, err := zlib.NewWriterLevel(nil, zlib.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a valid one
+	}
+	return z
+}}
+
+// compress filters and deflates the picture's rows.
+func compress(p *Picture) ([]byte, error) {
+	z := compressors.Get().(*zlib.Writer)
+	defer compressors.Put(z)
+	var data bytes.Buffer
+	z.Reset(&data)
 	if err := writeRows(z, p); err != nil {
 		return nil, err
 	}
 	if err := z.Close(); err != nil {
 		return nil, err
 	}
-	b = chunk(b, "IDAT", data.Bytes())
-	return chunk(b, "IEND", nil), nil
+	return data.Bytes(), nil
 }
 
 // chunk appends length, type, data and checksum.
@@ -120,26 +139,38 @@ func writeRows(w io.Writer, p *Picture) error {
 }
 
 // filter applies one of the filters None, Sub, Up, Average and Paeth (PNG standard, section 9.2) and returns the sum
-// of the absolute values of the differences.
-func filter(dst, row, up []byte, f byte, c int) int {
-	sum := 0
-	for i, v := range row {
-		var a, b, ab int // left, above, above left
-		b = int(up[i])
-		if i >= c {
-			a, ab = int(row[i-c]), int(up[i-c])
+// of the absolute values of the differences. c is the distance to the sample on the left; the first c samples have
+// zeros there.
+func filter(dst, row, up []byte, f byte, c int) (sum int) {
+	up, dst = up[:len(row)], dst[:len(row)]
+	switch f {
+	case 0:
+		copy(dst, row)
+	case 1:
+		copy(dst, row[:c])
+		for i := c; i < len(row); i++ {
+			dst[i] = row[i] - row[i-c]
 		}
-		switch f {
-		case 1:
-			v -= byte(a)
-		case 2:
-			v -= byte(b)
-		case 3:
-			v -= byte((a + b) / 2)
-		case 4:
-			v -= byte(paeth(a, b, ab))
+	case 2:
+		for i, v := range row {
+			dst[i] = v - up[i]
 		}
-		dst[i] = v
+	case 3:
+		for i := range c {
+			dst[i] = row[i] - up[i]/2
+		}
+		for i := c; i < len(row); i++ {
+			dst[i] = row[i] - byte((int(row[i-c])+int(up[i]))/2)
+		}
+	case 4:
+		for i := range c {
+			dst[i] = row[i] - up[i]
+		}
+		for i := c; i < len(row); i++ {
+			dst[i] = row[i] - byte(paeth(int(row[i-c]), int(up[i]), int(up[i-c])))
+		}
+	}
+	for _, v := range dst {
 		sum += abs(int(int8(v)))
 	}
 	return sum

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -29,10 +30,11 @@ type Trainer interface {
 
 // Config is where jobs live and how many there may be. Zero values mean the defaults.
 type Config struct {
-	Dir        string // holds jobs.db, runs/<id>/ and datasets/<name>/
-	Queue      int    // waiting jobs; 16
-	MaxUpload  int64  // bytes of one data set; 2 GiB
-	MaxStorage int64  // bytes of all data sets; 16 GiB
+	Dir        string        // holds jobs.db, runs/<id>/ and datasets/<name>/
+	Queue      int           // waiting jobs; 16
+	MaxUpload  int64         // bytes of one data set; 2 GiB
+	MaxStorage int64         // bytes of all data sets; 16 GiB
+	UploadIdle time.Duration // an upload that is silent for so long is given up; a minute
 	Logger     *zap.Logger
 	Loss       func(name string, value float64) // told every loss, for metrics; may be nil
 }
@@ -76,6 +78,9 @@ func Open(trainer Trainer, cfg Config) (*Service, error) {
 	}
 	if cfg.MaxStorage == 0 {
 		cfg.MaxStorage = 16 << 30
+	}
+	if cfg.UploadIdle == 0 {
+		cfg.UploadIdle = time.Minute
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()

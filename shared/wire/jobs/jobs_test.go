@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -352,6 +353,22 @@ func TestUpload(t *testing.T) {
 			t.Errorf("upload %d of 1000 bytes into 3000: %v", i, err)
 		}
 	}
+	t.Run("a client that falls silent", func(t *testing.T) {
+		quiet, _ := client(t, f, Config{Dir: t.TempDir(), UploadIdle: 10 * time.Millisecond})
+		s, err := quiet.UploadDataset(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := header("slow", "abc")
+		if err := s.Send(&trainingv1.UploadDatasetRequest{
+			Part: &trainingv1.UploadDatasetRequest_Header{Header: h},
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.RecvMsg(new(trainingv1.UploadDatasetResponse)); reason(err) != "UPLOAD_STALLED" {
+			t.Error(err)
+		}
+	})
 	left, err := filepath.Glob(filepath.Join(dir, datasetsDir, uploadPrefix+"*"))
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v %v", left, err)

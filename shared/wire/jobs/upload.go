@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -77,7 +79,8 @@ func (s *Service) UploadDataset(
 	default:
 		return fault.E(fault.Overloaded, "TOO_MANY_UPLOADS", op, "%d uploads are running", maxUploads)
 	}
-	first, err := in.Recv()
+	parts := s.receiver(in)
+	first, err := parts.next(op)
 	if err != nil {
 		return ended(op, err)
 	}
@@ -100,7 +103,7 @@ func (s *Service) UploadDataset(
 	if ok {
 		return in.SendAndClose(answer(old)) // the same bytes again
 	}
-	if err := s.receive(op, in, &d); err != nil {
+	if err := s.receive(op, parts, &d); err != nil {
 		return err
 	}
 	return in.SendAndClose(answer(d))
@@ -156,9 +159,54 @@ func (s *Service) storage() (n int64, err error) {
 	return n, err
 }
 
+// parts are the messages of an upload. A client that falls silent is given up, so that it does not hold its place.
+type parts struct {
+	ctx      context.Context //nolint:containedctx // of the call
+	messages chan part
+	idle     time.Duration
+}
+
+type part struct {
+	m   *trainingv1.UploadDatasetRequest
+	err error
+}
+
+// receiver reads messages in a goroutine that ends with the call: Recv cannot be told to give up.
+func (s *Service) receiver(
+	in grpc.ClientStreamingServer[trainingv1.UploadDatasetRequest, trainingv1.UploadDatasetResponse]) *parts {
+	p := &parts{ctx: in.Context(), messages: make(chan part), idle: s.cfg.UploadIdle}
+	go func() {
+		for {
+			m, err := in.Recv()
+			select {
+			case p.messages <- part{m, err}:
+			case <-p.ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return p
+}
+
+// next waits for a message, but not for ever.
+func (p *parts) next(op string) (*trainingv1.UploadDatasetRequest, error) {
+	t := time.NewTimer(p.idle)
+	defer t.Stop()
+	select {
+	case m := <-p.messages:
+		return m.m, m.err
+	case <-p.ctx.Done():
+		return nil, p.ctx.Err()
+	case <-t.C:
+		return nil, fault.E(fault.Deadline, "UPLOAD_STALLED", op, "nothing came for %v", p.idle)
+	}
+}
+
 // receive writes the chunks into a directory of their own, checks them, and gives it its name.
-func (s *Service) receive(op string,
-	in grpc.ClientStreamingServer[trainingv1.UploadDatasetRequest, trainingv1.UploadDatasetResponse], d *Dataset) error {
+func (s *Service) receive(op string, in *parts, d *Dataset) error {
 	root := filepath.Join(s.cfg.Dir, datasetsDir)
 	tmp, err := os.MkdirTemp(root, uploadPrefix)
 	if err != nil {
@@ -169,7 +217,7 @@ func (s *Service) receive(op string,
 	if err := copyChunks(op, in, d); err != nil {
 		return err
 	}
-	if d.Items, err = s.trainer.Inspect(in.Context(), *d); err != nil {
+	if d.Items, err = s.trainer.Inspect(in.ctx, *d); err != nil {
 		return fault.Wrap(op, err)
 	}
 	text, err := json.Marshal(d)
@@ -189,8 +237,7 @@ func (s *Service) receive(op string,
 }
 
 // copyChunks writes what comes until the end of the stream, and compares size and hash with the header's.
-func copyChunks(op string,
-	in grpc.ClientStreamingServer[trainingv1.UploadDatasetRequest, trainingv1.UploadDatasetResponse], d *Dataset) error {
+func copyChunks(op string, in *parts, d *Dataset) error {
 	f, err := os.Create(d.Path)
 	if err != nil {
 		return diskError(op, err)
@@ -199,7 +246,7 @@ func copyChunks(op string,
 	hash := sha256.New()
 	var size int64
 	for {
-		m, err := in.Recv()
+		m, err := in.next(op)
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -19,8 +19,8 @@ import (
 // Family is the name of this family in manifests and metrics.
 const Family = "diffusion"
 
-// maxChains is how many AddNoise calls run at a time.
-const maxChains = 4
+// maxChains is how many AddNoise calls run at a time. One whose client reads slowly holds its place and little else.
+const maxChains = 32
 
 // Models keeps the loaded models.
 type Models = modelstore.Manager[*engine.Loaded]

@@ -74,12 +74,15 @@ func (t Trainer) Inspect(ctx context.Context, d jobs.Dataset) (items int64, err 
 		return 0, fault.E(fault.AlreadyExists, "DATASET_EXISTS", op, "%s is a registered data set; choose another name",
 			d.Name)
 	}
-	set, err := new(dataset.Locator).Open(ctx, dataset.Request{Path: d.Path, Format: inspected})
+	req := dataset.Request{Path: d.Path}
+	if d.Format == "zip" {
+		// A small size that pictures of mixed sizes are brought to, only to see that each of them opens; the other
+		// formats have one size for all.
+		req.Format = dataset.Format{Height: 32, Width: 32}
+	}
+	set, err := new(dataset.Locator).Open(ctx, req)
 	if err != nil {
 		return 0, fault.Wrap(op, err)
 	}
 	return int64(set.Len()), nil
 }
-
-// inspected is a small size that pictures of mixed sizes are brought to, only to see that each of them opens.
-var inspected = dataset.Format{Height: 32, Width: 32}
