@@ -87,7 +87,7 @@ func world(t *testing.T, classes int) Config {
 	random(cnn, 2)
 	return Config{
 		Store: store, Model: "tiny", Classifier: classify.Of(cnn), Name: "glyphs",
-		Sizes: Sizes{Seed: 1, N: 66, NSteps: 8, Reference: 100, Train: 150, Steps: 2, Long: 3, Bootstrap: 5, Subsets: 3,
+		Sizes: Sizes{Seed: 1, N: 66, NSteps: 20, Reference: 100, Train: 150, Steps: 2, Long: 3, Bootstrap: 5, Subsets: 3,
 			SubsetSize: 8, Strength: 2},
 	}
 }
