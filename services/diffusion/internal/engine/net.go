@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -90,8 +91,7 @@ func Load(_ context.Context, e modelstore.Entry, dir string, cfg Config) (*Loade
 	if err := json.Unmarshal(e.Manifest.Config, &c); err != nil {
 		return nil, corrupt(err)
 	}
-	u, err := unet.New(c)
-	if err != nil {
+	if err := c.Validate(); err != nil {
 		return nil, corrupt(err)
 	}
 	if c.Classes != len(e.Manifest.Labels) {
@@ -103,7 +103,7 @@ func Load(_ context.Context, e modelstore.Entry, dir string, cfg Config) (*Loade
 		return nil, corrupt(err)
 	}
 	l := &Loaded{Entry: e, FLOPs: c.FLOPs(), file: file}
-	if err := l.start(u, cfg); err != nil {
+	if err := l.start(c, cfg); err != nil {
 		_ = file.Close()
 		if fault.KindOf(err) == fault.Internal {
 			return nil, corrupt(err)
@@ -113,7 +113,21 @@ func Load(_ context.Context, e modelstore.Entry, dir string, cfg Config) (*Loade
 	return l, nil
 }
 
-func (l *Loaded) start(u *unet.UNet, cfg Config) error {
+// passElements bounds the activations of one forward pass, 4 GiB; at least one picture under guidance passes.
+const passElements = 1 << 30
+
+func (l *Loaded) start(c unet.Config, cfg Config) error {
+	// A weight has at least one byte: the file bounds the network before its memory is taken.
+	if n := c.Parameters(); n > l.file.Size() {
+		return fmt.Errorf("the network of the manifest has %d parameters, the weights file only %d bytes", n,
+			l.file.Size())
+	}
+	u, err := unet.New(c)
+	if err != nil {
+		return err
+	}
+	cfg.defaults()
+	cfg.MaxRows = min(cfg.MaxRows, max(2, int(passElements/c.Elements())))
 	if err := nn.Bind(u, l.file, weights.Mapping{}); err != nil {
 		return err
 	}

@@ -160,6 +160,9 @@ func (r *Recipe) validate() error {
 	if _, err := schedule.ParsePrediction(r.Diffusion.Prediction); err != nil {
 		bad("diffusion.prediction", "%v", strings.TrimPrefix(err.Error(), "schedule: "))
 	}
+	if err := r.checkModel(); err != nil {
+		bad("model", "%s", strings.TrimPrefix(err.Error(), "unet: "))
+	}
 	if _, err := r.Train.Defaults(1); err != nil {
 		bad("train", "%v", strings.TrimPrefix(err.Error(), "train.Config: "))
 	}
@@ -174,6 +177,31 @@ func (r *Recipe) YAML() ([]byte, error) {
 
 // network returns the network's configuration for pictures of the given size.
 func (r *Recipe) network(size, channels, classes int) (unet.Config, error) {
+	c := r.fill(size, channels, classes)
+	if err := c.Validate(); err != nil {
+		return c, fault.E(fault.Invalid, "BAD_MODEL", "recipe.network", "model: %s",
+			strings.TrimPrefix(err.Error(), "unet: "))
+	}
+	return c, nil
+}
+
+// checkModel holds the network to the limits before any data is opened: what the recipe leaves to the data is taken
+// to be small here, and network checks it again.
+func (r *Recipe) checkModel() error {
+	size, channels := 32, 3
+	if r.Data.Size >= 1 && r.Data.Size <= 1024 {
+		size = r.Data.Size
+	}
+	if r.Data.Channels == 1 {
+		channels = 1
+	}
+	c := r.fill(size, channels, 0)
+	c.Steps = 1000 // the timesteps are checked under their own name
+	return c.CheckLimits()
+}
+
+// fill is the default for a size of pictures with what the recipe says, unchecked.
+func (r *Recipe) fill(size, channels, classes int) unet.Config {
 	c := defaultNetwork(size, channels)
 	m := r.Model
 	replace(&c.PatchSize, m.PatchSize)
@@ -189,11 +217,7 @@ func (r *Recipe) network(size, channels, classes int) (unet.Config, error) {
 	}
 	c.ImageSize, c.InChannels, c.Classes = size, channels, classes
 	c.Prediction, c.Schedule, c.Steps = r.Diffusion.Prediction, r.Diffusion.Schedule, r.Diffusion.Timesteps
-	if err := c.Validate(); err != nil {
-		return c, fault.E(fault.Invalid, "BAD_MODEL", "recipe.network", "model: %s",
-			strings.TrimPrefix(err.Error(), "unet: "))
-	}
-	return c, nil
+	return c
 }
 
 func replace(x *int, v int) {

@@ -105,6 +105,11 @@ func TestParseErrors(t *testing.T) {
 		{"family", "name: a\nfamily: gan\ndata: {name: x}\ntrain: {steps: 1}", "this service trains diffusion"},
 		{"nan", "name: a\ndata: {name: x}\ndiffusion: {min_snr: .nan}\ntrain: {steps: 1}", "min_snr"},
 		{"preview", "name: a\ndata: {name: x}\npreview: {steps: 1001}\ntrain: {steps: 1}", "preview.steps: 1001"},
+		{"channels", "name: a\ndata: {name: x}\nmodel: {channels: [1000000]}\ntrain: {steps: 1}", "1000000 channels"},
+		{"parameters", "name: a\ndata: {name: x}\nmodel: {channels: [4096, 4096], blocks: 16}\ntrain: {steps: 1}",
+			"parameters, want at most"},
+		{"attention", "name: a\ndata: {name: x, size: 1024}\nmodel: {channels: [8], patch_size: 1}\ntrain: {steps: 1}",
+			"attention of one picture of 1024x1024"},
 		{"huge", strings.Repeat("#", MaxRecipe+1), "at most"},
 	}
 	for _, row := range rows {

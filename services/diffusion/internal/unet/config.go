@@ -43,27 +43,16 @@ func MNIST() Config {
 
 // Validate says what is wrong with the configuration.
 func (c Config) Validate() error {
-	for _, v := range []struct {
-		name            string
-		value, min, max int
-	}{
-		{"image_size", c.ImageSize, 1, 1024}, {"in_channels", c.InChannels, 1, 64}, {"patch_size", c.PatchSize, 1, 2},
-		{"levels of channels", len(c.Channels), 1, 8}, {"blocks", c.Blocks, 1, 16}, {"heads", c.Heads, 1, 64},
-		{"time_dim", c.TimeDim, 2, 4096}, {"groups", c.Groups, 1, 1024}, {"classes", c.Classes, 0, 100_000},
-		{"steps", c.Steps, 1, 1_000_000},
-	} {
-		if v.value < v.min || v.value > v.max {
-			return fmt.Errorf("unet: %s is %d, want %d to %d", v.name, v.value, v.min, v.max)
-		}
+	if err := c.CheckLimits(); err != nil {
+		return err
 	}
 	if unit := c.PatchSize << (len(c.Channels) - 1); c.ImageSize%unit != 0 {
 		return fmt.Errorf("unet: image_size %d is no multiple of %d: patch_size %d and %d levels halve it",
 			c.ImageSize, unit, c.PatchSize, len(c.Channels))
 	}
 	for level, ch := range c.Channels {
-		if ch < 1 || ch > 4096 || ch%c.Groups != 0 {
-			return fmt.Errorf("unet: level %d has %d channels, want 1 to 4096 and a multiple of %d groups",
-				level, ch, c.Groups)
+		if ch%c.Groups != 0 {
+			return fmt.Errorf("unet: level %d has %d channels, want a multiple of %d groups", level, ch, c.Groups)
 		}
 		if c.attends(level) && ch%c.Heads != 0 {
 			return fmt.Errorf("unet: level %d has attention over %d channels, no multiple of %d heads",
