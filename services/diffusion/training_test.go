@@ -73,13 +73,18 @@ func zipOfPictures(t *testing.T, n int) []byte {
 
 func upload(t *testing.T, c trainingv1.TrainingServiceClient, name string, data []byte) (int64, error) {
 	t.Helper()
+	return uploadAs(t, c, name, "zip", data)
+}
+
+func uploadAs(t *testing.T, c trainingv1.TrainingServiceClient, name, format string, data []byte) (int64, error) {
+	t.Helper()
 	s, err := c.UploadDataset(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(data)
 	h := &trainingv1.DatasetHeader{
-		Name: name, Size: int64(len(data)), Sha256: hex.EncodeToString(sum[:]), Format: "zip",
+		Name: name, Size: int64(len(data)), Sha256: hex.EncodeToString(sum[:]), Format: format,
 	}
 	_ = s.Send(&trainingv1.UploadDatasetRequest{Part: &trainingv1.UploadDatasetRequest_Header{Header: h}})
 	_ = s.Send(&trainingv1.UploadDatasetRequest{Part: &trainingv1.UploadDatasetRequest_Chunk{Chunk: data}})
@@ -163,6 +168,7 @@ func TestTrainByRPC(t *testing.T) {
 			"unknown data set": recipeText("x", "nope", 5),
 			"a path":           strings.Replace(recipeText("x", "mine", 5), "name: mine", "images: /etc", 1),
 			"no steps":         recipeText("x", "mine", -1),
+			"a huge network":   strings.Replace(recipeText("x", "mine", 5), "channels: [", "channels: [1000000, ", 1),
 		} {
 			_, err := c.CreateTrainingJob(t.Context(), &trainingv1.CreateTrainingJobRequest{Recipe: text})
 			if k := faultOf(err).Kind; k != fault.Invalid && k != fault.NotFound {
@@ -170,6 +176,35 @@ func TestTrainByRPC(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Uploads in every format are opened at the size that they have.
+func TestUploadFormats(t *testing.T) {
+	m := open(t, diffusion.Config{Store: newStore(t), Jobs: t.TempDir()})
+	c := trainingv1.NewTrainingServiceClient(m.Conn())
+	columns := make([]string, 784)
+	for i := range columns {
+		columns[i] = fmt.Sprint(i)
+	}
+	row := strings.Repeat("0,", 783) + "255\n"
+	idx := append([]byte{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 48, 0, 0, 0, 48}, make([]byte, 2*48*48)...)
+	for _, r := range []struct {
+		name, format string
+		data         []byte
+		items        int64
+		kind         fault.Kind
+	}{
+		{"grey", "csv", []byte(strings.Join(columns, ",") + "\n" + row + row), 2, 0},
+		{"large", "idx", idx, 2, 0},
+		{"odd", "csv", []byte("a,b\n1,2\n"), 0, fault.Invalid},
+		{"outside", "csv", []byte("a\n256\n"), 0, fault.Corrupt},
+		{"short", "idx", idx[:200], 0, fault.Corrupt},
+	} {
+		n, err := uploadAs(t, c, r.name, r.format, r.data)
+		if n != r.items || (r.items == 0) == (err == nil) || err != nil && faultOf(err).Kind != r.kind {
+			t.Errorf("%s: %d items, %v, want %d", r.name, n, err, r.items)
+		}
+	}
 }
 
 // Without a directory for jobs there is no training service, and the others are there.

@@ -218,6 +218,19 @@ func (t *Table) Pictures(h, w, c int) (*Pictures, error) {
 	return NewPictures(data, h, w, c, t.Labels, t.Classes)
 }
 
+// square finds the side of square pictures, grey or in colour, that fill a row; channels is 0 where it is not known.
+// No number is both a square and three times one.
+func (t *Table) square(channels int) (side, found int, err error) {
+	for _, c := range []int{1, 3} {
+		side := int(math.Round(math.Sqrt(float64(len(t.Columns)) / float64(c))))
+		if side*side*c == len(t.Columns) && (channels == 0 || channels == c) {
+			return side, c, nil
+		}
+	}
+	return 0, 0, fault.E(fault.Invalid, "BAD_SHAPE", "dataset.Table.Pictures",
+		"%d columns are no square pictures, grey (size*size) or in colour (3*size*size)", len(t.Columns))
+}
+
 func show(c Column, v float64) string {
 	if c.Levels != nil && v == v {
 		return strconv.Quote(c.Levels[int(v)])

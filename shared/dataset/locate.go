@@ -37,7 +37,7 @@ type Request struct {
 	Name string // a registered set, or ""
 	// Path is the user's own data when Name is "": a folder of pictures, a .zip of pictures, a .csv of pixels, or an
 	// IDX file of pictures (its name must hold "idx3"; the labels are looked for beside it, with "idx1" and "labels"
-	// in the place of "idx3" and "images").
+	// in the place of "idx3" and "images"). A .csv without a size in Format is one of square pictures.
 	Path   string
 	Split  string // a split of the registered set; "" or "all" is all of it, and the only one of the user's data
 	Format Format // size, channels, background
@@ -96,7 +96,15 @@ func openPath(r Request) (Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		return t.Pictures(r.Format.Height, r.Format.Width, max(r.Format.Channels, 1))
+		h, w, c := r.Format.Height, r.Format.Width, max(r.Format.Channels, 1)
+		if h == 0 {
+			h, c, err = t.square(r.Format.Channels)
+			w = h
+		}
+		if err != nil {
+			return nil, err
+		}
+		return t.Pictures(h, w, c)
 	case strings.Contains(lower, "idx3"):
 		labels := strings.NewReplacer("idx3", "idx1", "images", "labels").Replace(base)
 		labels = filepath.Join(filepath.Dir(r.Path), labels)

@@ -247,6 +247,9 @@ func TestOpenPath(t *testing.T) {
 	writeFile(t, dir, "t-images-idx3-ubyte", idx(make([]byte, 8), 2, 2, 2))
 	writeFile(t, dir, "t-labels-idx1-ubyte", idx([]byte{1, 0}, 2))
 	writeFile(t, dir, "x.csv", []byte("l,a,b\n7,1,2\n"))
+	writeFile(t, dir, "grey.csv", []byte("a,b,c,d\n7,1,2,3\n"))
+	writeFile(t, dir, "colour.csv", []byte("a,b,c\n7,1,2\n"))
+	writeFile(t, dir, "two.csv", []byte("a,b\n7,1\n"))
 	writeFile(t, dir, "x.txt", nil)
 	archive := zipOf(t, file{"a.png", white})
 	l := &Locator{}
@@ -257,12 +260,14 @@ func TestOpenPath(t *testing.T) {
 		return l.Open(t.Context(), r)
 	}
 	good := map[string]Request{
-		"[2 2 3] 1 -1": {Path: "pics"},
-		"[2 2 1] 1 -1": {Path: "pics", Format: Format{Channels: 1}, Split: "all"},
-		"[4 4 3] 1 -1": {Path: archive, Format: Format{Height: 4, Width: 4}},
-		"[2 2 1] 2 1":  {Path: "t-images-idx3-ubyte"},
-		"[3 4 1] 2 1":  {Path: "t-images-idx3-ubyte", Format: Format{Height: 3, Width: 4, Channels: 1}},
-		"[1 2 1] 1 0":  {Path: "x.csv", Format: Format{Height: 1, Width: 2}, Table: CSV{Label: "l"}},
+		"[2 2 3] 1 -1":  {Path: "pics"},
+		"[2 2 1] 1 -1 ": {Path: "pics", Format: Format{Channels: 1}, Split: "all"},
+		"[4 4 3] 1 -1":  {Path: archive, Format: Format{Height: 4, Width: 4}},
+		"[2 2 1] 2 1":   {Path: "t-images-idx3-ubyte"},
+		"[3 4 1] 2 1":   {Path: "t-images-idx3-ubyte", Format: Format{Height: 3, Width: 4, Channels: 1}},
+		"[1 2 1] 1 0":   {Path: "x.csv", Format: Format{Height: 1, Width: 2}, Table: CSV{Label: "l"}},
+		"[2 2 1] 1 -1":  {Path: "grey.csv"},
+		"[1 1 3] 1 -1":  {Path: "colour.csv"},
 	}
 	for want, r := range good {
 		d, err := open(r)
@@ -271,7 +276,7 @@ func TestOpenPath(t *testing.T) {
 			continue
 		}
 		h, w, c := d.Shape()
-		if got := fmt.Sprint([]int{h, w, c}, d.Len(), d.Label(0)); got != want {
+		if got := fmt.Sprint([]int{h, w, c}, d.Len(), d.Label(0)); got != strings.TrimSpace(want) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
@@ -279,15 +284,16 @@ func TestOpenPath(t *testing.T) {
 		r    Request
 		kind fault.Kind
 	}{
-		"exactly one":         {Request{}, fault.Invalid},
-		`path "/x", exactly`:  {Request{Name: "mnist", Path: "/x"}, fault.Invalid},
-		"no such file":        {Request{Path: "no"}, fault.NotFound},
-		"neither a folder":    {Request{Path: "x.txt"}, fault.Invalid},
-		"has no split":        {Request{Path: "pics", Split: "train"}, fault.NotFound},
-		"1 channels, not 3":   {Request{Path: "t-images-idx3-ubyte", Format: Format{Channels: 3}}, fault.Invalid},
-		"larger sides":        {Request{Path: "t-images-idx3-ubyte", Format: Format{Height: 1, Width: 1}}, fault.Invalid},
-		"2 channels, allowed": {Request{Path: "pics", Format: Format{Channels: 2}}, fault.Invalid},
-		"no pictures of 0x0":  {Request{Path: "x.csv"}, fault.Invalid},
+		"exactly one":             {Request{}, fault.Invalid},
+		`path "/x", exactly`:      {Request{Name: "mnist", Path: "/x"}, fault.Invalid},
+		"no such file":            {Request{Path: "no"}, fault.NotFound},
+		"neither a folder":        {Request{Path: "x.txt"}, fault.Invalid},
+		"has no split":            {Request{Path: "pics", Split: "train"}, fault.NotFound},
+		"1 channels, not 3":       {Request{Path: "t-images-idx3-ubyte", Format: Format{Channels: 3}}, fault.Invalid},
+		"larger sides":            {Request{Path: "t-images-idx3-ubyte", Format: Format{Height: 1, Width: 1}}, fault.Invalid},
+		"2 channels, allowed":     {Request{Path: "pics", Format: Format{Channels: 2}}, fault.Invalid},
+		"2 columns are no square": {Request{Path: "two.csv"}, fault.Invalid},
+		"4 columns are no square": {Request{Path: "grey.csv", Format: Format{Channels: 3}}, fault.Invalid},
 	}
 	for want, r := range bad {
 		_, err := open(r.r)
