@@ -29,6 +29,8 @@ import (
 	"github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1/diffusionv1connect"
 	modelv1 "github.com/manifold-gen/manifold/proto/gen/manifold/model/v1"
 	tensorv1 "github.com/manifold-gen/manifold/proto/gen/manifold/tensor/v1"
+	trainingv1 "github.com/manifold-gen/manifold/proto/gen/manifold/training/v1"
+	"github.com/manifold-gen/manifold/proto/gen/manifold/training/v1/trainingv1connect"
 )
 
 // replica is a diffusion service that "denoises" by counting, so that a test knows every byte beforehand.
@@ -493,6 +495,46 @@ func TestNoReplica(t *testing.T) {
 	b, _ := io.ReadAll(res.Body)
 	if res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", res.StatusCode, b)
+	}
+}
+
+// jobless is a training service that knows no job.
+type jobless struct {
+	trainingv1.UnimplementedTrainingServiceServer
+}
+
+func (jobless) WatchTrainingJob(
+	q *trainingv1.WatchTrainingJobRequest, _ grpc.ServerStreamingServer[trainingv1.WatchTrainingJobResponse],
+) error {
+	return status.Errorf(codes.NotFound, "no training job %q", q.GetId())
+}
+
+// What a service says about a job that it does not know reaches the client as it is.
+func TestWatchingAnUnknownJob(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := grpc.NewServer()
+	trainingv1.RegisterTrainingServiceServer(srv, jobless{})
+	go func() { _ = srv.Serve(l) }()
+	t.Cleanup(srv.Stop)
+	g, err := New(Config{Backends: map[string]string{"diffusion": l.Addr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(g)
+	t.Cleanup(func() {
+		s.Close()
+		_ = g.Close()
+	})
+	c := trainingv1connect.NewTrainingServiceClient(s.Client(), s.URL)
+	w, err := c.WatchTrainingJob(t.Context(), connect.NewRequest(&trainingv1.WatchTrainingJobRequest{Id: "x"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Receive() || connect.CodeOf(w.Err()) != connect.CodeNotFound || !strings.Contains(w.Err().Error(), `job "x"`) {
+		t.Errorf("%v, want that there is no such job", w.Err())
 	}
 }
 

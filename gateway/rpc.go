@@ -284,15 +284,15 @@ func (d *trainingDoor) WatchTrainingJob(
 	ctx context.Context, r *connect.Request[trainingv1.WatchTrainingJobRequest],
 	out *connect.ServerStream[trainingv1.WatchTrainingJobResponse],
 ) error {
-	err := status.Error(codes.NotFound, "no such job")
+	var err error // what forward returns is an error for clients already
 	for _, b := range d.backends {
-		var in grpc.ServerStreamingClient[trainingv1.WatchTrainingJobResponse]
-		if in, err = b.training.WatchTrainingJob(ctx, r.Msg); err != nil {
-			return rpcError(err)
+		in, failed := b.training.WatchTrainingJob(ctx, r.Msg)
+		if failed != nil {
+			return rpcError(failed)
 		}
-		if err = forward(in, out); connect.CodeOf(err) != connect.CodeNotFound {
+		if err = forward(in, out); err == nil || connect.CodeOf(err) != connect.CodeNotFound {
 			return err
 		}
 	}
-	return rpcError(err)
+	return err
 }
