@@ -57,6 +57,9 @@ func (c generateDiffusionCmd) Run(ctx context.Context, g *Globals) error {
 	if err != nil {
 		return err
 	}
+	if err := c.writable(); err != nil {
+		return err
+	}
 	store, err := g.store()
 	if err != nil {
 		return err
@@ -121,6 +124,26 @@ func (c generateDiffusionCmd) request() (*diffusionv1.GenerateRequest, error) {
 	return req, nil
 }
 
+// writable finds out before any work whether the pictures can be saved.
+func (c generateDiffusionCmd) writable() error {
+	names := []string{c.Out}
+	if c.Frames != "" {
+		names = append(names, c.Frames)
+	}
+	if c.OutDir != "" {
+		if err := os.MkdirAll(c.OutDir, 0o755); err != nil {
+			return fmt.Errorf("the folder %s cannot be made: %w", c.OutDir, bare(err))
+		}
+		names = append(names, filepath.Join(c.OutDir, "000.png"))
+	}
+	for _, name := range names {
+		if err := writable(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // write saves whatever was asked for and says where.
 func (c generateDiffusionCmd) write(g *Globals, done *diffusionv1.Completed, film *film) error {
 	pictures, err := decodeAll(done.GetImages())
@@ -152,9 +175,6 @@ func (c generateDiffusionCmd) write(g *Globals, done *diffusionv1.Completed, fil
 		return err
 	}
 	if c.OutDir != "" {
-		if err := os.MkdirAll(c.OutDir, 0o755); err != nil {
-			return err
-		}
 		for i, im := range done.GetImages() {
 			if err := save(filepath.Join(c.OutDir, fmt.Sprintf("%03d.png", i)), im.GetData()); err != nil {
 				return err
@@ -180,24 +200,6 @@ func (c generateDiffusionCmd) write(g *Globals, done *diffusionv1.Completed, fil
 	}
 	fmt.Fprintf(g.out, "%s: %d pictures in %.2f s, seed %d, model %.12s\n",
 		c.Out, len(pictures), t.GetTotal().AsDuration().Seconds(), done.GetSeed(), done.GetModelDigest())
-	return nil
-}
-
-// writeFile replaces a file as a whole, so that a full disk leaves the old one.
-func writeFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".manifold-*")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(0o644), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return fmt.Errorf("writing %s: %w", name, err)
-	}
 	return nil
 }
 

@@ -64,7 +64,11 @@ func (c trainCmd) text() ([]byte, error) {
 	if errors.Is(err, os.ErrNotExist) && slices.Contains(diffusion.Recipes(), c.Recipe) {
 		return diffusion.Recipe(c.Recipe)
 	}
-	return b, err
+	if err != nil {
+		return nil, fmt.Errorf("recipe %s: %w; built-in recipes: %s", c.Recipe, bare(err),
+			strings.Join(diffusion.Recipes(), ", "))
+	}
+	return b, nil
 }
 
 // modelName turns a folder's name into one that a model may have.
