@@ -86,7 +86,11 @@ func openPath(r Request) (Dataset, error) {
 	base := filepath.Base(r.Path)
 	switch lower := strings.ToLower(base); {
 	case err != nil:
-		return nil, fault.E(fault.NotFound, "DATA_NOT_FOUND", "dataset.Open", "%w", err)
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err // without the folders, which callers from afar must not see
+		}
+		return nil, fault.E(fault.NotFound, "DATA_NOT_FOUND", "dataset.Open", "the data %q: %w", base, err)
 	case st.IsDir():
 		return OpenFolder(r.Path, r.Format, nil)
 	case strings.HasSuffix(lower, ".zip"):
