@@ -103,7 +103,7 @@ func (r *run) train(ctx context.Context) (*Result, error) {
 	if r.dirty {
 		// The result is there, but a crash would lose it, so the caller must know.
 		return res, fault.E(fault.Unavailable, "CHECKPOINT_NOT_WRITTEN", "",
-			"training ended, but its last checkpoint could not be written")
+			"training ended, but its last checkpoint could not be written; make room and give the same run again")
 	}
 	r.emit(Event{Kind: Finished, Metrics: res.Metrics, Losses: map[string]float64{"loss": r.Loss}})
 	return res, nil
