@@ -61,9 +61,6 @@ func (s *Service) CreateTrainingJob(ctx context.Context,
 	if err := s.store.add(r); err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	if _, err := s.report(r.ID, nil, func(*record) error { return nil }); err != nil {
-		return nil, fault.Wrap(op, err)
-	}
 	s.signal()
 	return &trainingv1.CreateTrainingJobResponse{Job: r.message()}, nil
 }

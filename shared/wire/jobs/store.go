@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -120,16 +121,45 @@ func (s *store) byRequest(requestID string) (r record, ok bool, err error) {
 	return r, ok, err
 }
 
-// add stores a new job.
+// commit changes the file, in one transaction.
+func (s *store) commit(change func(*bbolt.Tx) error) error {
+	err := s.db.Update(change)
+	if errors.Is(err, syscall.ENOSPC) {
+		return fault.E(fault.Overloaded, "DISK_FULL", "jobs", "the disk for the records of jobs is full").
+			After(time.Minute)
+	}
+	return err
+}
+
+// add stores a new job and its first event, both or neither.
 func (s *store) add(r *record) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.commit(func(tx *bbolt.Tx) error {
 		if r.RequestID != "" {
 			if err := tx.Bucket(requestsBucket).Put([]byte(r.RequestID), []byte(r.ID)); err != nil {
 				return err
 			}
 		}
+		if err := appendEvent(tx, r, &trainingv1.TrainingEvent{}); err != nil {
+			return err
+		}
 		return write(tx, r)
 	})
+}
+
+// appendEvent gives an event the next number and the job's state, and stores it.
+func appendEvent(tx *bbolt.Tx, r *record, e *trainingv1.TrainingEvent) error {
+	r.Events++
+	e.Sequence = r.Events
+	e.State = r.State
+	b, err := proto.Marshal(e)
+	if err != nil {
+		return err
+	}
+	bucket, err := tx.Bucket(eventsBucket).CreateBucketIfNotExists([]byte(r.ID))
+	if err != nil {
+		return err
+	}
+	return bucket.Put(sequence(e.Sequence), b)
 }
 
 // list returns all jobs, newest first.
@@ -153,7 +183,7 @@ func (s *store) list() ([]record, error) {
 // next number and the job's state; a nil one appends nothing.
 func (s *store) update(id string, e *trainingv1.TrainingEvent, change func(*record) error) (record, error) {
 	var r record
-	err := s.db.Update(func(tx *bbolt.Tx) error {
+	err := s.commit(func(tx *bbolt.Tx) error {
 		if err := read(tx, id, &r); err != nil {
 			return err
 		}
@@ -161,18 +191,7 @@ func (s *store) update(id string, e *trainingv1.TrainingEvent, change func(*reco
 			return err
 		}
 		if e != nil {
-			r.Events++
-			e.Sequence = r.Events
-			e.State = r.State
-			b, err := proto.Marshal(e)
-			if err != nil {
-				return err
-			}
-			bucket, err := tx.Bucket(eventsBucket).CreateBucketIfNotExists([]byte(id))
-			if err != nil {
-				return err
-			}
-			if err := bucket.Put(sequence(e.Sequence), b); err != nil {
+			if err := appendEvent(tx, &r, e); err != nil {
 				return err
 			}
 		}
