@@ -498,6 +498,19 @@ func TestNoReplica(t *testing.T) {
 	}
 }
 
+// A deadline that passes is an error with a reason and a word about it, whoever noticed it.
+func TestDeadlineHasAReason(t *testing.T) {
+	for _, err := range []error{
+		context.DeadlineExceeded, status.FromContextError(context.DeadlineExceeded).Err(),
+	} {
+		code, body := openAIError(err)
+		if code != http.StatusGatewayTimeout || body.Error.Code != "deadline_exceeded" ||
+			connect.CodeOf(rpcError(err)) != connect.CodeDeadlineExceeded {
+			t.Errorf("%v: %d %+v", err, code, body)
+		}
+	}
+}
+
 // jobless is a training service that knows no job.
 type jobless struct {
 	trainingv1.UnimplementedTrainingServiceServer

@@ -46,13 +46,20 @@ func rpcError(err error) error {
 	return e
 }
 
-// public is the status that a client gets. What gRPC itself says of a replica that does not answer holds addresses of
-// the fleet, and is replaced.
+// public is the status that a client gets. What gRPC itself says has no reason, and of a replica that does not answer
+// it holds addresses of the fleet: both are mended.
 func public(err error) *status.Status {
 	s := serve.Status(err)
-	if s.Code() == codes.Unavailable && len(s.Details()) == 0 {
+	if len(s.Details()) > 0 {
+		return s
+	}
+	switch s.Code() {
+	case codes.Unavailable:
 		return serve.Status(fault.E(fault.Unavailable, "NO_REPLICA", "gateway",
 			"no replica of the service answers just now").After(time.Second))
+	case codes.DeadlineExceeded:
+		return serve.Status(fault.E(fault.Deadline, "DEADLINE_EXCEEDED", "gateway",
+			"the call's deadline passed before its end; allow more time, or ask for fewer steps or pictures"))
 	}
 	return s
 }
