@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -14,6 +15,9 @@ import (
 	"github.com/manifold-gen/manifold/services/diffusion/internal/unet"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
+	"github.com/manifold-gen/manifold/shared/tensor"
+	"github.com/manifold-gen/manifold/shared/tensor/nn"
+	"github.com/manifold-gen/manifold/shared/tensor/weights"
 )
 
 // safetensors is a file with that header and that many bytes of data.
@@ -75,6 +79,46 @@ func TestHostileModels(t *testing.T) {
 			strings.Contains(f.Message(), string(os.PathSeparator)) {
 			t.Errorf("%s: %v %s: %s", row.name, f.Kind, f.Reason, f.Message())
 		}
+	}
+	mustGenerate(t, m.Conn(), &diffusionv1.GenerateRequest{Model: "free", Steps: ptr(int32(2))})
+}
+
+// Weights that are not numbers are found by the warm-up.
+func TestNaNWeights(t *testing.T) {
+	c := unet.Config{
+		ImageSize: 8, InChannels: 1, PatchSize: 2, Channels: []int{8, 16}, Blocks: 1, Heads: 2, TimeDim: 16, Groups: 4,
+		Prediction: "v", Schedule: "cosine", Steps: 1000,
+	}
+	u, err := unet.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensors := map[string]*tensor.Tensor{}
+	for _, p := range nn.Params(u) {
+		x := p.F32()
+		for i := range x {
+			x[i] = float32(math.NaN())
+		}
+		tensors[p.Name] = p.Tensor
+	}
+	config, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := newStore(t)
+	_, err = store.Publish(t.Context(), modelstore.Manifest{
+		Family: "diffusion", Architecture: "unet", Config: config, Name: "nan", Licence: "Apache-2.0",
+	}, modelstore.Contents{
+		Weights: func(path string) error { return weights.Write(path, tensors, nil) },
+		Card:    func(*modelstore.Manifest) string { return "" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := connect(t, diffusion.Config{Store: store})
+	e := generate(t.Context(), m.Conn(), &diffusionv1.GenerateRequest{Model: "nan", Steps: ptr(int32(2))})
+	if f := faultOf(e.err); f.Kind != fault.Corrupt || !strings.Contains(f.Message(), "finite") {
+		t.Errorf("%v %s", f.Kind, f.Message())
 	}
 	mustGenerate(t, m.Conn(), &diffusionv1.GenerateRequest{Model: "free", Steps: ptr(int32(2))})
 }

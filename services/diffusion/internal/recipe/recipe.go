@@ -160,8 +160,10 @@ func (r *Recipe) validate() error {
 	if _, err := schedule.ParsePrediction(r.Diffusion.Prediction); err != nil {
 		bad("diffusion.prediction", "%v", strings.TrimPrefix(err.Error(), "schedule: "))
 	}
-	if err := r.checkModel(); err != nil {
+	if c, err := r.checkModel(); err != nil {
 		bad("model", "%s", strings.TrimPrefix(err.Error(), "unet: "))
+	} else if most := max(1, int(microElements/c.Elements())); r.Train.Micro > most {
+		bad("train.micro", "%d, want at most %d for pictures and a network of this size", r.Train.Micro, most)
 	}
 	if _, err := r.Train.Defaults(1); err != nil {
 		bad("train", "%v", strings.TrimPrefix(err.Error(), "train.Config: "))
@@ -187,7 +189,7 @@ func (r *Recipe) network(size, channels, classes int) (unet.Config, error) {
 
 // checkModel holds the network to the limits before any data is opened: what the recipe leaves to the data is taken
 // to be small here, and network checks it again.
-func (r *Recipe) checkModel() error {
+func (r *Recipe) checkModel() (unet.Config, error) {
 	size, channels := 32, 3
 	if r.Data.Size >= 1 && r.Data.Size <= 1024 {
 		size = r.Data.Size
@@ -197,8 +199,12 @@ func (r *Recipe) checkModel() error {
 	}
 	c := r.fill(size, channels, 0)
 	c.Steps = 1000 // the timesteps are checked under their own name
-	return c.CheckLimits()
+	return c, c.CheckLimits()
 }
+
+// microElements bounds the activations of one micro-batch, as inference would keep them; training keeps several times
+// as many.
+const microElements = 1 << 30
 
 // fill is the default for a size of pictures with what the recipe says, unchecked.
 func (r *Recipe) fill(size, channels, classes int) unet.Config {

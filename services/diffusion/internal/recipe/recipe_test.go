@@ -110,6 +110,7 @@ func TestParseErrors(t *testing.T) {
 			"parameters, want at most"},
 		{"attention", "name: a\ndata: {name: x, size: 1024}\nmodel: {channels: [8], patch_size: 1}\ntrain: {steps: 1}",
 			"attention of one picture of 1024x1024"},
+		{"micro", "name: a\ndata: {name: x}\ntrain: {steps: 1, batch: 65536, micro: 65536}", "train.micro: 65536, want at most"},
 		{"huge", strings.Repeat("#", MaxRecipe+1), "at most"},
 	}
 	for _, row := range rows {
