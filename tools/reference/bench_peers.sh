@@ -16,7 +16,7 @@ peer="$python tools/reference/bench_unet.py"
 
 make --no-print-directory build
 runs=$(mktemp -d)
-trap 'rm -rf "$runs"' EXIT
+trap '[ -s "$out" ] && rm -rf "$runs"' EXIT
 
 echo "looking for PyTorch's fastest way of every row" >&2
 $peer search --threads "$threads" --samples 3 ${AUTOTUNE:+--autotune} --out "$runs/best.json"
@@ -27,5 +27,5 @@ for i in $(seq -w "$pairs"); do
   $peer measure --threads "$threads" --samples 3 --best "$runs/best.json" --out "$runs/peer-$i.json"
 done
 mkdir -p "$(dirname "$out")"
-$peer combine --out "$out" "$runs"
+$peer combine "$runs" --out "$out"
 cat "$out"

@@ -25,7 +25,7 @@ func (t *task) card(m *modelstore.Manifest, res *train.Result) string {
 		m.Parameters, float64(c.FLOPs())/1e9, c.ImageSize, c.ImageSize, c.InChannels, plural(c.InChannels, "channel"))
 	line("It predicts %s under the %s schedule of %d timesteps.", predictionWords[c.Prediction], c.Schedule, c.Steps)
 	if len(m.Labels) > 0 {
-		line("Its %d classes: %s. Classes were hidden from it %g %% of the time, so guidance works.", len(m.Labels),
+		line("Its %d classes: %s. Classes were hidden from it %.3g %% of the time, so guidance works.", len(m.Labels),
 			someLabels(m.Labels), 100*float64(t.drop))
 	} else {
 		line("It knows no classes.")
