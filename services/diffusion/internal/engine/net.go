@@ -85,7 +85,7 @@ func Load(_ context.Context, e modelstore.Entry, dir string, cfg Config) (*Loade
 	corrupt := func(err error) error {
 		// Readers of files name them with their directories, which callers must not see.
 		text := strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")
-		return fault.E(fault.Corrupt, "BAD_MODEL", op, "model %s: %s", e.Ref(), text)
+		return fault.E(fault.Corrupt, "BAD_MODEL", "", "%s", text) // the store says which model
 	}
 	var c unet.Config
 	if err := json.Unmarshal(e.Manifest.Config, &c); err != nil {
