@@ -146,7 +146,8 @@ func (t *Tensor) F64() []float64 {
 // At returns one element as float64; it is meant for tests and printing.
 func (t *Tensor) At(index ...int) float64 {
 	if len(index) != int(t.rank) {
-		panic(&Error{Op: "At", Shapes: [][]int{slices.Clone(t.Shape()), slices.Clone(index)}, Msg: "indices for other axes"})
+		shapes := [][]int{slices.Clone(t.Shape()), slices.Clone(index)}
+		panic(&Error{Op: "At", Shapes: shapes, Msg: "wrong number of indices"})
 	}
 	off := 0
 	for i, x := range index {
