@@ -441,3 +441,19 @@ func FuzzParseManifest(f *testing.F) {
 		}
 	})
 }
+
+// A folder that holds other things than versions is no model, and its name is not told to callers.
+func TestOtherFoldersAreNoModels(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "private", "letters"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(Root{Name: "test", Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Resolve("x")
+	if len(s.Names()) != 0 || err == nil || strings.Contains(err.Error(), "private") {
+		t.Errorf("names %q, error %v", s.Names(), err)
+	}
+}

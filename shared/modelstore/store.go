@@ -106,17 +106,16 @@ func (s *Store) List() []Entry {
 	return all
 }
 
-// Names returns the names of all models, sorted.
+// Names returns the names of all models, sorted; a folder without a version is none.
 func (s *Store) Names() []string {
 	seen := make(map[string]bool)
 	for i := range s.roots {
 		r := &s.roots[i]
 		for _, name := range r.subdirs(".") {
-			if len(r.subdirs(name)) > 0 {
-				seen[name] = true
-			}
+			seen[name] = seen[name] || len(s.versions(name)) > 0
 		}
 	}
+	maps.DeleteFunc(seen, func(_ string, ok bool) bool { return !ok })
 	return slices.Sorted(maps.Keys(seen))
 }
 
