@@ -96,6 +96,9 @@ func (c upCmd) Run(ctx context.Context, g *Globals) error {
 		config.Jobs = ""
 		families, err = newFamilies(ds, config)
 	}
+	if reason := fault.ReasonOf(err); reason == "NO_DATA_DIR" || reason == "BAD_JOB_STORE" {
+		return fmt.Errorf("--home %s: %s", g.Home, words(err))
+	}
 	if err != nil {
 		return err
 	}
