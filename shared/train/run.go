@@ -68,9 +68,9 @@ type run struct {
 	state   []weights.Param // everything that a checkpoint holds besides counters
 	counters
 
-	from      int           // steps done before this session
+	from      int           // steps done before this start
 	norm      float64       // of the last gradient
-	earlier   time.Duration // elapsed before this session
+	earlier   time.Duration // elapsed before this start
 	began     time.Time
 	lastEvent time.Time
 	lastStep  int
