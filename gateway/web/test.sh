@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Tests the page in a real browser and the door with stock clients. Node and Chromium that are there are used; SETUP=1
-# installs what is missing (Debian packages); otherwise what is missing is said and the test fails.
+# installs what is missing (Debian packages) or fails; without it, what is missing is said, and that nothing was tested.
 set -euo pipefail
 cd "$(dirname "$0")"
 
