@@ -4,7 +4,7 @@ import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 
 // NumericsVersion counts the changes of any operation's order. Resume tokens and caches carry it and
 // refuse another version; numerics.sum records the digests that belong to it.
-const NumericsVersion = 1
+const NumericsVersion = 2
 
 // SetKernels chooses the kernel set by name: "auto" (the best one this CPU runs), "avx512", "avx2",
 // "neon" or "portable". The choice never changes a bit of any result. It returns an error if the CPU

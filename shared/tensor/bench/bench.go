@@ -47,20 +47,7 @@ func Run(name string, samples int) (Result, bool) {
 	}
 	c := gemm.Cases()[i].New()
 	peak := Peak() * float64(tensor.Threads())
-	c.Run()
-	begin := time.Now()
-	c.Run()
-	n := max(1, int(20*time.Millisecond/max(time.Since(begin), time.Microsecond)))
-	times := make([]float64, max(1, samples))
-	for s := range times {
-		begin := time.Now()
-		for range n {
-			c.Run()
-		}
-		times[s] = time.Since(begin).Seconds() / float64(n)
-	}
-	slices.Sort(times)
-	t := times[len(times)/2]
+	t := median(c.Run, 20*time.Millisecond, samples)
 	r := Result{
 		Name: name, Kernels: tensor.Kernels(), Threads: tensor.Threads(),
 		Flops: c.Flops, Seconds: t, GFs: c.Flops / t / 1e9, Peak: peak,
