@@ -15,9 +15,11 @@ var composed = map[string]bool{
 
 // closedForm names the exported operations that need no golden, and the test that covers them.
 var closedForm = map[string]string{
-	"PackB":    "TestPackedEqualsUnpacked",
-	"PackConv": "TestPackedEqualsUnpacked",
-	"ScaleAdd": "TestScaleAdd",
+	"PackB":           "TestPackedEqualsUnpacked",
+	"PackConv":        "TestPackedEqualsUnpacked",
+	"ScaleAdd":        "TestScaleAdd",
+	"AttentionEx":     "TestAttentionAgainstNaive",
+	"AttentionCached": "TestAttentionChunksAndCaches",
 }
 
 // covers says which exported functions a row tests.

@@ -88,6 +88,7 @@ func numericsCases() []numericsCase {
 	moveCases(add)
 	randomCases(add)
 	cs = append(cs, productCases()...)
+	cs = append(cs, attentionNumerics()...)
 	return cs
 }
 

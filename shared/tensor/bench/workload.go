@@ -32,7 +32,9 @@ type Measurement struct {
 
 // Workloads lists the networks that can be measured, by shape.
 func Workloads() []Workload {
-	return slices.Concat[[]Workload]()
+	return slices.Concat(
+		encoders(miniLM, f32Linear),
+	)
 }
 
 // Find is the workload of the given name; the error lists those that exist.
