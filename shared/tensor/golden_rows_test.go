@@ -20,6 +20,11 @@ var closedForm = map[string]string{
 	"ScaleAdd":        "TestScaleAdd",
 	"AttentionEx":     "TestAttentionAgainstNaive",
 	"AttentionCached": "TestAttentionChunksAndCaches",
+	"PackInt8":        "lowp.TestProduct",
+	"PackBF16":        "lowp.TestProduct",
+	"MatMulInt8":      "lowp.TestProduct",
+	"MatMulBF16":      "lowp.TestProduct",
+	"MatMulLow":       "TestLowEpilogue",
 }
 
 // covers says which exported functions a row tests.

@@ -87,6 +87,7 @@ func numericsCases() []numericsCase {
 	normCases(add)
 	moveCases(add)
 	randomCases(add)
+	lowCases(add)
 	cs = append(cs, productCases()...)
 	cs = append(cs, attentionNumerics()...)
 	return cs
