@@ -34,12 +34,13 @@ type PackedLow struct {
 	t LowType
 }
 
-// PackInt8 narrows and lays out b [K, N], or [N, K] with transB: for each of the N columns the scale s = max|b|/127 and
-// the integers round(b * (127/max|b|)), ties to even. A column whose magnitudes are all below 2^-100 counts as zeros;
-// one with a NaN or an infinity makes NaN of its column of every product. K is at most 131072.
+// PackInt8 narrows and lays out b [K, N], or [N, K] with transB: for each of the N columns the scale s = max|b|/127
+// and the integers round(b * (127/max|b|)), ties to even. A column whose magnitudes are all below 2^-100 counts as
+// zeros; one with a NaN or an infinity makes NaN of its column of every product. K is at most 131072.
 func PackInt8(b *Tensor, transB bool) *PackedLow { return packLow("PackInt8", LowInt8, b, transB) }
 
-// PackBF16 narrows and lays out b [K, N], or [N, K] with transB: rounded to bfloat16, ties to even. K is at most 131072.
+// PackBF16 narrows and lays out b [K, N], or [N, K] with transB: rounded to bfloat16, ties to even. K is at most
+// 131072.
 func PackBF16(b *Tensor, transB bool) *PackedLow { return packLow("PackBF16", LowBF16, b, transB) }
 
 func packLow(op string, t LowType, b *Tensor, transB bool) *PackedLow {
@@ -81,8 +82,8 @@ func (r *LowRows) Type() LowType {
 }
 
 // NarrowRows fills r with x [.., K] in the type t. Int8: for each row the scale s = max|x|/127 and the integers
-// round(x * (127/max|x|)), ties to even; a row whose magnitudes are all below 2^-100 counts as zeros, one with a NaN or
-// an infinity makes NaN of its row of the product and of no other. BF16: rounded to nearest, ties to even.
+// round(x * (127/max|x|)), ties to even; a row whose magnitudes are all below 2^-100 counts as zeros, one with a
+// NaN or an infinity makes NaN of its row of the product and of no other. BF16: rounded to nearest, ties to even.
 func NarrowRows(r *LowRows, x *Tensor, t LowType) {
 	m, k := lowRows("NarrowRows", x)
 	r.rows.From(t.format(), x.f32, m, k)

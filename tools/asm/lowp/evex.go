@@ -25,8 +25,11 @@ func dpbf16(acc, a, b int) [6]byte {
 // VDPBF16PS adds the products of the pairs of a and b to acc.
 func (g *generator) VDPBF16PS(b, a, acc reg.VecPhysical) {
 	code := dpbf16(int(acc.PhysicalIndex()), int(a.PhysicalIndex()), int(b.PhysicalIndex()))
-	g.Instruction(&ir.Instruction{Opcode: "LONG", Operands: []operand.Op{operand.U32(binary.LittleEndian.Uint32(code[:4]))}})
-	g.Instruction(&ir.Instruction{Opcode: "WORD", Operands: []operand.Op{operand.U16(binary.LittleEndian.Uint16(code[4:]))}})
+	raw := func(opcode string, code operand.Op) {
+		g.Instruction(&ir.Instruction{Opcode: opcode, Operands: []operand.Op{code}})
+	}
+	raw("LONG", operand.U32(binary.LittleEndian.Uint32(code[:4])))
+	raw("WORD", operand.U16(binary.LittleEndian.Uint16(code[4:])))
 }
 
 // VPDPBUSD adds the products of the four unsigned bytes in a and the signed bytes in b to acc; avo does not know it,

@@ -2,8 +2,8 @@
 // narrowing of rows to both, and loops that measure the peak of their instructions.
 //
 // A line is 64 bytes of a panel of weights: 16 columns of 2 bf16 or of 4 int8. A tile of R rows and P panels takes,
-// for every line, 4 bytes of every row, and multiplies and adds them into R x P accumulators of 16 columns. The loops in
-// portable.go of the package are the specification.
+// for every line, 4 bytes of every row, and multiplies and adds them into R x P accumulators of 16 columns. The loops
+// in portable.go of the package are the specification.
 package main
 
 import (

@@ -13,11 +13,11 @@ const unroll = 4
 // tiles writes the kernels of AVX-512.
 func (g *generator) tiles() {
 	have := func(r, p int) bool { return r*p <= accumulators }
-	for _, int8 := range []bool{true, false} {
+	for _, ints := range []bool{true, false} {
 		for r := 1; r <= maxRows; r++ {
 			for p := 1; p <= maxPanels; p++ {
 				if have(r, p) {
-					g.tile(r, p, int8)
+					g.tile(r, p, ints)
 				}
 			}
 		}
@@ -27,9 +27,9 @@ func (g *generator) tiles() {
 }
 
 // tile writes the kernel of r rows and p panels.
-func (g *generator) tile(r, p int, int8 bool) {
+func (g *generator) tile(r, p int, ints bool) {
 	name, kind := fmt.Sprintf("bf16AVX512_%dx%d", r, p*16), "bf16"
-	if int8 {
+	if ints {
 		name, kind = fmt.Sprintf("int8AVX512_%dx%d", r, p*16), "int8"
 	}
 	g.begin(name, "func(t *byte)", "(t unsafe.Pointer)",
@@ -45,7 +45,7 @@ func (g *generator) tile(r, p int, int8 bool) {
 	if p == 4 {
 		g.LEAQ(operand.Mem{Base: panelB, Index: panelB, Scale: 2}, panel3)
 	}
-	if int8 {
+	if ints {
 		g.MOVQ(field(offStart), index)
 		for j := range p {
 			g.VMOVDQU32(operand.Mem{Base: index, Disp: 64 * j}, at(0, j))
@@ -81,7 +81,7 @@ func (g *generator) tile(r, p int, int8 bool) {
 			n++
 			g.VPBROADCASTD(operand.Mem{Base: rowPtr[i], Index: index, Scale: 1, Disp: 4 * l}, x)
 			for j := range p {
-				if int8 {
+				if ints {
 					g.VPDPBUSD(line[j], x, at(i, j))
 				} else {
 					g.VDPBF16PS(line[j], x, at(i, j))
@@ -112,7 +112,7 @@ func (g *generator) tile(r, p int, int8 bool) {
 	g.JNZ(operand.LabelRef("single"))
 	g.Label("done")
 
-	if int8 { // the sums become float32 and are scaled
+	if ints { // the sums become float32 and are scaled
 		g.MOVQ(field(offScale), index)
 		for j := range p {
 			g.VMOVUPS(operand.Mem{Base: index, Disp: 64 * j}, line[j])
@@ -168,9 +168,9 @@ const peakChains = 12
 
 // peaks writes loops of n rounds of peakChains instructions on registers alone.
 func (g *generator) peaks() {
-	for _, int8 := range []bool{true, false} {
+	for _, ints := range []bool{true, false} {
 		name, instruction := "peakBF16", "VDPBF16PS"
-		if int8 {
+		if ints {
 			name, instruction = "peakInt8", "VPDPBUSD"
 		}
 		g.begin(name, "func(n int)", "(n int)",
@@ -181,7 +181,7 @@ func (g *generator) peaks() {
 		}
 		g.Label("loop")
 		for i := range peakChains {
-			if int8 {
+			if ints {
 				g.VPDPBUSD(g.zmm[peakChains], g.zmm[peakChains+1], g.zmm[i])
 			} else {
 				g.VDPBF16PS(g.zmm[peakChains], g.zmm[peakChains+1], g.zmm[i])

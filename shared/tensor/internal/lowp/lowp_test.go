@@ -329,7 +329,7 @@ func TestRounding(t *testing.T) {
 			}
 		})
 	}
-	for u := uint32(0); u < 1<<16; u++ {
+	for u := range 1 << 16 {
 		if v := FromBF16(uint16(u)); v == v && ToBF16(v) != uint16(u) {
 			t.Fatalf("bf16 %#x does not survive", u)
 		}

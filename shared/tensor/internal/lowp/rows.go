@@ -136,7 +136,7 @@ func (t *rowsTask) Do(part int) {
 	for i := part * t.size; i < min((part+1)*t.size, t.rows.M); i++ {
 		x := t.x[i*k : (i+1)*k]
 		if t.gamma != nil {
-			d := x
+			var d []float32
 			if s != nil {
 				d = s.c
 			} else {
