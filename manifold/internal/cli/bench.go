@@ -4,20 +4,20 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
-	"github.com/manifold-gen/manifold/services/diffusion"
 	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/bench"
 )
 
 type benchCmd struct {
 	Kernels benchKernelsCmd `cmd:"" help:"Every product and convolution, beside the peak of multiply-adds measured in the same run."`
-	Model   benchModelCmd   `cmd:"" help:"One forward pass of a model at several batch sizes."`
-	Train   benchTrainCmd   `cmd:"" help:"Training steps of a recipe, without writing anything."`
+	Model   benchModelCmd   `cmd:"" help:"Forward passes: a model of the store, or a network of published shape and random weights."`
+	Train   benchTrainCmd   `cmd:"" help:"Training steps of a recipe or of a network, without writing anything."`
+	Limits  benchLimitsCmd  `cmd:"" help:"What this machine gives any program: multiply-adds and bandwidth."`
+	List    benchListCmd    `cmd:"" help:"Names of all kernels and networks."`
 }
 
 // report is what every bench writes, so that a figure is never without its machine and version.
@@ -85,63 +85,5 @@ func (c benchKernelsCmd) Run(ctx context.Context, g *Globals) error {
 	if g.JSON {
 		return g.printJSON(g.report(results))
 	}
-	return nil
-}
-
-type benchModelCmd struct {
-	Model   string `arg:"" default:"mnist" help:"name or name@version."`
-	Batches []int  `default:"1,4,16,64" help:"Rows of one forward."`
-	Samples int    `default:"7" help:"Samples; the median counts."`
-}
-
-// Run times forwards of a denoiser.
-func (c benchModelCmd) Run(ctx context.Context, g *Globals) error {
-	s, err := g.store()
-	if err != nil {
-		return err
-	}
-	results, err := diffusion.BenchModel(ctx, s, c.Model, c.Batches, c.Samples)
-	if err != nil {
-		return err
-	}
-	if g.JSON {
-		return g.printJSON(g.report(results))
-	}
-	for _, r := range results {
-		fmt.Fprintf(g.out, "batch %3d  %8.2f ms  %8.1f pictures/s  %7.1f GF/s\n",
-			r.Batch, 1e3*r.Seconds, r.PerSecond, r.GFs)
-	}
-	return nil
-}
-
-type benchTrainCmd struct {
-	Recipe string `arg:"" type:"existingfile" help:"Recipe, as for manifold train."`
-	Steps  int    `default:"30" help:"Steps timed, after 5 that are not."`
-}
-
-// Run trains for a few steps in a folder that is thrown away.
-func (c benchTrainCmd) Run(ctx context.Context, g *Globals) error {
-	text, err := os.ReadFile(c.Recipe)
-	if err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp("", "manifold-bench-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	deps, err := g.trainDeps(filepath.Join(dir, "runs"))
-	if err != nil {
-		return err
-	}
-	r, err := diffusion.BenchTrain(ctx, text, deps, c.Steps)
-	if err != nil {
-		return err
-	}
-	if g.JSON {
-		return g.printJSON(g.report(r))
-	}
-	fmt.Fprintf(g.out, "%.2f steps/s, %.1f samples/s, %.1f GF/s of forward and backward\n",
-		r.StepsPerSecond, r.SamplesPerSecond, r.GFs)
 	return nil
 }

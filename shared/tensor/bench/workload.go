@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/manifold-gen/manifold/shared/tensor"
 )
 
 // Workload is a whole network of random weights in a published shape, to be measured: speed does not depend on the
@@ -28,11 +26,14 @@ type Measurement struct {
 	Seconds   float64 `json:"seconds"` // of one run, median
 	PerSecond float64 `json:"per_second"`
 	GFs       float64 `json:"gf_per_s"`
+	Flops     float64 `json:"flops"` // of one run, two for a multiply-add
+	Bytes     float64 `json:"bytes"` // of weights read in one run
 }
 
 // Workloads lists the networks that can be measured, by shape.
 func Workloads() []Workload {
 	return slices.Concat(
+		productWorkloads(),
 		encoders(miniLM, f32Linear),
 	)
 }
@@ -51,11 +52,7 @@ func Find(name string) (Workload, error) {
 
 // Measure runs w once to warm up, then takes the median of samples samples, each of at least 50 ms of work.
 func (w Workload) Measure(samples int) Measurement {
-	t := median(w.New(), 50*time.Millisecond, samples)
-	return Measurement{
-		Name: w.Name, Unit: w.Unit, Kernels: tensor.Kernels(), Threads: tensor.Threads(),
-		Seconds: t, PerSecond: w.Items / t, GFs: w.Flops / t / 1e9,
-	}
+	return w.measurement(median(w.New(), sample, samples))
 }
 
 // median is the median time of one run in seconds, over samples samples of at least the given work each.
@@ -66,11 +63,7 @@ func median(run func(), work time.Duration, samples int) float64 {
 	n := max(1, int(work/max(time.Since(begin), time.Microsecond)))
 	times := make([]float64, max(1, samples))
 	for s := range times {
-		begin := time.Now()
-		for range n {
-			run()
-		}
-		times[s] = time.Since(begin).Seconds() / float64(n)
+		times[s] = timed(run, n)
 	}
 	slices.Sort(times)
 	return times[len(times)/2]
