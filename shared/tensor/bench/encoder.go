@@ -24,18 +24,35 @@ var miniLM = encoderShape{
 	batchesOfSequences: []int{1, 32}, sequenceOf: []int{16, 64, 128},
 }
 
-// linear is a layer dst = residual + act(x W + b), whatever its weights are stored in. x and dst are [R, In] and
-// [R, Out]; residual may be nil.
+// signal is activations [R, ..] between layers: as float32 and, where linear layers are of a narrower type, as rows of
+// that type.
+type signal struct {
+	x    *tensor.Tensor // [R, ..]; nil where only narrow rows are wanted
+	rows *tensor.Tensor // x as [B, T, ..]
+	low  tensor.LowRows
+}
+
+// linear is a layer dst = norm(residual + act(x W + b)), whatever its weights are stored in.
 type linear interface {
-	apply(dst, x *tensor.Tensor, act tensor.Activation, residual *tensor.Tensor)
+	apply(dst, x *signal, s step)
+}
+
+// step is what follows a product; its zero value does nothing.
+type step struct {
+	act      tensor.Activation
+	residual *tensor.Tensor // shape of dst, or nil
+	norm     *norm          // or nil
+	narrow   bool           // whether a product of the same type reads dst
 }
 
 // linearType is a kind of linear layers: its name in workloads, the bytes of a weight, and how one of random weights
 // is made.
 type linearType struct {
-	name  string
-	bytes float64
-	make  func(r *random, in, out int) linear
+	name   string
+	bytes  float64
+	make   func(r *random, in, out int) linear
+	narrow func(s *signal) // prepares float32 for a product
+	hidden bool            // whether float32 is needed between two products
 }
 
 // encoderLayer is one layer of an encoder; q, k and v are one product.
@@ -50,14 +67,12 @@ type encoder struct {
 	word      *tensor.Tensor // [V, D]
 	place     *tensor.Tensor // [T, D], position and type
 	norm      *norm
+	linear    linearType
 	layers    []encoderLayer
 	b, t      int
-	x, y, z   *tensor.Tensor // [B*T, D]
-	qkv       *tensor.Tensor // [B*T, 3D]
-	rows      *tensor.Tensor // x as [B, T, D]
-	heads3    *tensor.Tensor // qkv as [B, T, 3D]
-	mixed     *tensor.Tensor // y as [B, T, D]
-	hidden    *tensor.Tensor // [B*T, FFN]
+	x, y, z   *signal        // [B*T, D]
+	qkv       *signal        // [B*T, 3D]
+	hidden    *signal        // [B*T, FFN]
 	pooled    *tensor.Tensor // [B, D]
 	square    *tensor.Tensor // [B, D]
 	length    *tensor.Tensor // [B, 1]
@@ -84,36 +99,45 @@ func encoders(s encoderShape, l linearType) []Workload {
 }
 
 // f32Linear are layers of float32 weights in panels.
-var f32Linear = linearType{name: "f32", bytes: 4, make: func(r *random, in, out int) linear {
-	w := r.tensor(1/math.Sqrt(float64(in)), in, out)
-	return &packedLinear{w: tensor.PackB(w, false), ep: tensor.Epilogue{Bias: r.tensor(0.02, out)}}
-}}
+var f32Linear = linearType{name: "f32", bytes: 4, hidden: true, narrow: func(*signal) {},
+	make: func(r *random, in, out int) linear {
+		w := r.tensor(1/math.Sqrt(float64(in)), in, out)
+		return &packedLinear{w: tensor.PackB(w, false), ep: tensor.Epilogue{Bias: r.tensor(0.02, out)}}
+	}}
 
 type packedLinear struct {
 	w  *tensor.Packed
 	ep tensor.Epilogue
 }
 
-func (l *packedLinear) apply(dst, x *tensor.Tensor, act tensor.Activation, residual *tensor.Tensor) {
-	l.ep.Act, l.ep.Residual = act, residual
-	tensor.MatMulPacked(dst, x, l.w, &l.ep)
+func (l *packedLinear) apply(dst, x *signal, s step) {
+	l.ep.Act, l.ep.Residual = s.act, s.residual
+	tensor.MatMulPacked(dst.x, x.x, l.w, &l.ep)
+	if s.norm != nil {
+		s.norm.apply(dst.x, dst.x)
+	}
 }
 
 func newEncoder(s encoderShape, l linearType, b, t int) *encoder {
 	r := &random{state: 1}
 	f, d := tensor.Float32, s.d
+	rows := func(c int) *signal {
+		x := tensor.New(f, b*t, c)
+		return &signal{x: x, rows: x.Reshape(b, t, c)}
+	}
 	e := &encoder{
-		encoderShape: s, b: b, t: t,
+		encoderShape: s, b: b, t: t, linear: l,
 		word: r.tensor(0.02, s.words, d), place: r.tensor(0.02, t, d), norm: newNorm(r, b*t, d, s.eps),
-		x: tensor.New(f, b*t, d), y: tensor.New(f, b*t, d), z: tensor.New(f, b*t, d),
-		qkv: tensor.New(f, b*t, 3*d), hidden: tensor.New(f, b*t, s.ffn),
+		x: rows(d), y: rows(d), z: rows(d), qkv: rows(3 * d), hidden: &signal{},
 		pooled: tensor.New(f, b, d), square: tensor.New(f, b, d), length: tensor.New(f, b, 1),
 		ids: make([]int32, b*t),
 		attention: tensor.AttentionSpec{
 			Heads: s.heads, Scale: 1 / math.Sqrt(float64(d/s.heads)), KAt: d, VAt: 2 * d,
 		},
 	}
-	e.rows, e.heads3, e.mixed = e.x.Reshape(b, t, d), e.qkv.Reshape(b, t, 3*d), e.y.Reshape(b, t, d)
+	if l.hidden {
+		e.hidden = rows(s.ffn)
+	}
 	for range s.layers {
 		e.layers = append(e.layers, encoderLayer{
 			qkv: l.make(r, d, 3*d), out: l.make(r, d, d), up: l.make(r, d, s.ffn), down: l.make(r, s.ffn, d),
@@ -128,20 +152,20 @@ func newEncoder(s encoderShape, l linearType, b, t int) *encoder {
 
 // forward computes one vector of length 1 for every sentence.
 func (e *encoder) forward() {
-	tensor.Gather(e.x, e.word, e.ids)
-	tensor.Add(e.rows, e.rows, e.place)
-	e.norm.apply(e.x, e.x)
+	tensor.Gather(e.x.x, e.word, e.ids)
+	tensor.Add(e.x.rows, e.x.rows, e.place)
+	e.norm.apply(e.x.x, e.x.x)
+	e.linear.narrow(e.x)
 	for i := range e.layers {
 		l := &e.layers[i]
-		l.qkv.apply(e.qkv, e.x, tensor.ActNone, nil)
-		tensor.AttentionEx(e.mixed, nil, e.heads3, e.heads3, e.heads3, e.attention)
-		l.out.apply(e.z, e.y, tensor.ActNone, e.x)
-		l.attnNorm.apply(e.x, e.z)
-		l.up.apply(e.hidden, e.x, tensor.ActGELU, nil)
-		l.down.apply(e.z, e.hidden, tensor.ActNone, e.x)
-		l.ffnNorm.apply(e.x, e.z)
+		l.qkv.apply(e.qkv, e.x, step{})
+		tensor.AttentionEx(e.y.rows, nil, e.qkv.rows, e.qkv.rows, e.qkv.rows, e.attention)
+		e.linear.narrow(e.y)
+		l.out.apply(e.z, e.y, step{residual: e.x.x, norm: l.attnNorm, narrow: true})
+		l.up.apply(e.hidden, e.z, step{act: tensor.ActGELU, narrow: true})
+		l.down.apply(e.x, e.hidden, step{residual: e.z.x, norm: l.ffnNorm, narrow: true})
 	}
-	tensor.Mean(e.pooled, e.rows, 1)
+	tensor.Mean(e.pooled, e.x.rows, 1)
 	tensor.Square(e.square, e.pooled)
 	tensor.Sum(e.length, e.square, 1)
 	tensor.Rsqrt(e.length, e.length)

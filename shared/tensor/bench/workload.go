@@ -35,6 +35,8 @@ func Workloads() []Workload {
 	return slices.Concat(
 		productWorkloads(),
 		encoders(miniLM, f32Linear),
+		encoders(miniLM, int8Linear),
+		encoders(miniLM, bf16Linear),
 	)
 }
 
