@@ -244,17 +244,27 @@ func (t *task[T]) queries(w *worker[T], s source[T], item, from int) {
 	group := t.Heads / t.KVHeads
 	positions := min(t.positions, t.T-from)
 	w.begin(positions*group, t.E)
+	scale := [1]T{T(t.Scale)}
+	for g := range group {
+		src := t.q.at(b*t.T+from, h*group+g, t.E)
+		scaleRows(w.q[g*t.E:], src, group*t.E, t.q.LD, positions, t.E, scale[:], 0)
+	}
 	for i := range positions {
 		keys := t.keysOf(b, from+i)
 		for g := range group {
-			w.query(i*group+g, t.q.at(b*t.T+from+i, h*group+g, t.E)[:t.E], T(t.Scale), keys)
+			w.n[i*group+g] = keys
 		}
 	}
 	w.attend(s)
-	for i := range positions {
-		for g := range group {
+	w.results()
+	for g := range group {
+		dst := t.dst.at(b*t.T+from, h*group+g, t.E)
+		scaleRows(dst, w.o[g*w.padded:], t.dst.LD, group*w.padded, positions, t.E, w.c[g:], group)
+		for i := range positions {
 			r := i*group + g
-			w.result(r, t.dst.at(b*t.T+from+i, h*group+g, t.E)[:t.E])
+			if w.m[r] == minusInf[T]() {
+				clear(dst[i*t.dst.LD : i*t.dst.LD+t.E])
+			}
 			if t.lse != nil {
 				t.lse[(b*t.Heads+h*group+g)*t.T+from+i] = w.logSumExp(r)
 			}

@@ -1,7 +1,6 @@
 package attn
 
 import (
-	"math"
 	"unsafe"
 
 	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
@@ -30,6 +29,9 @@ type worker[T Float] struct {
 	l []T   // [rows], sums
 	c []T   // [rows], factors of what was summed before the block
 	n []int // [rows], keys seen
+
+	top, sum []T   // [rows], of the block
+	nb       []int // [rows], keys seen of the block
 
 	k, v []T // keys and values packed by this part
 }
@@ -64,15 +66,11 @@ func (w *worker[T]) begin(rows, e int) {
 	w.e, w.padded = e, (e+gemm.Width-1)/gemm.Width*gemm.Width
 	w.q, w.p, w.o = grow(w.q, rows*e), grow(w.p, rows*scoresLD), grow(w.o, rows*w.padded)
 	w.m, w.l, w.c, w.n = grow(w.m, rows), grow(w.l, rows), grow(w.c, rows), grow(w.n, rows)
+	w.top, w.sum, w.nb = grow(w.top, rows), grow(w.sum, rows), grow(w.nb, rows)
+	for r := range rows {
+		w.m[r], w.l[r] = minusInf[T](), 0
+	}
 }
-
-// query sets row r.
-func (w *worker[T]) query(r int, q []T, scale T, keys int) {
-	vec.Scale(w.q[r*w.e:(r+1)*w.e], q, scale)
-	w.m[r], w.l[r], w.n[r] = minusInf[T](), 0, keys
-}
-
-func minusInf[T Float]() T { return T(math.Inf(-1)) }
 
 // attend takes all rows over the keys that they see.
 func (w *worker[T]) attend(s source[T]) {
@@ -82,11 +80,12 @@ func (w *worker[T]) attend(s source[T]) {
 	}
 	for from := 0; from < most; from += Block {
 		keys := min(Block, most-from)
-		wide := (keys + gemm.Width - 1) / gemm.Width * gemm.Width
-		w.scores(s, from, rows, wide)
-		w.weigh(from, rows, wide)
+		cols := (keys + gemm.Width - 1) / gemm.Width * gemm.Width
+		w.scores(s, from, rows, cols)
+		weighRows(w.p, scoresLD, rows, cols, w.nb, w.m, w.top, w.sum)
+		merge(w.m, w.l, w.c, w.top, w.sum)
 		if from > 0 {
-			w.rescale(rows)
+			scaleRows(w.o, w.o, w.padded, w.padded, rows, w.padded, w.c, 1)
 		}
 		v := s.v
 		v.Data = v.Data[from*v.Step:]
@@ -94,48 +93,19 @@ func (w *worker[T]) attend(s source[T]) {
 	}
 }
 
-// scores computes q k' for the block of wide keys at from.
-func (w *worker[T]) scores(s source[T], from, rows, wide int) {
+// scores computes q k' for the block of keys at from, in whole panels, and how many of it every row sees.
+func (w *worker[T]) scores(s source[T], from, rows, cols int) {
 	k := gemm.Right[T]{Data: s.k[from*w.e:], Step: gemm.Width, Panel: gemm.Width * w.e}
-	w.tiles.Multiply(w.p, scoresLD, gemm.Left[T]{Data: w.q, Row: w.e, Step: 1}, k, rows, wide, w.e, false)
-}
-
-// weigh turns the scores of the block at from into weights and updates maxima and sums.
-func (w *worker[T]) weigh(from, rows, wide int) {
-	for r := range rows {
-		row := w.p[r*scoresLD : r*scoresLD+wide]
-		n := min(max(w.n[r]-from, 0), wide)
-		clear(row[n:])
-		w.c[r] = 1
-		row = row[:n]
-		m := max(w.m[r], vec.Max(row)) // NaN if either is
-		if m == minusInf[T]() {
-			clear(row)
-			continue
-		}
-		if m != w.m[r] {
-			w.c[r] = vec.Exp1(w.m[r] - m)
-		}
-		w.l[r] = vec.FMA1(w.l[r], w.c[r], vec.ExpSub(row, row, m))
-		w.m[r] = m
+	w.tiles.Multiply(w.p, scoresLD, gemm.Left[T]{Data: w.q, Row: w.e, Step: 1}, k, rows, cols, w.e, false)
+	for r, n := range w.n {
+		w.nb[r] = min(max(n-from, 0), cols)
 	}
 }
 
-// rescale multiplies the rows by their factors.
-func (w *worker[T]) rescale(rows int) {
-	for r := range rows {
-		if c := w.c[r]; c != 1 {
-			o := w.o[r*w.padded : (r+1)*w.padded]
-			vec.Scale(o, o, c)
-		}
-	}
-}
-
-// result stores row r.
-func (w *worker[T]) result(r int, dst []T) {
-	clear(dst)
-	if w.m[r] != minusInf[T]() {
-		vec.AXPY(dst, 1/w.l[r], w.o[r*w.padded:r*w.padded+w.e])
+// results makes c the factors of the rows of o.
+func (w *worker[T]) results() {
+	for r, l := range w.l {
+		w.c[r] = 1 / l
 	}
 }
 
