@@ -192,7 +192,8 @@ func elementwiseKernels() []elementwise {
 	return l
 }
 
-// emit writes the kernel: a loop over whole vectors, then one masked vector.
+// emit writes the kernel: a loop over whole vectors, then one masked vector. NEON, whose registers have 4 lanes
+// and which has no masked loads, has a second loop over single registers before that.
 func (e elementwise) emit(m *machine) {
 	TEXT(e.name+m.suffix(), NOSPLIT, "func"+e.signature())
 	Pragma("noescape")
@@ -218,15 +219,30 @@ func (e elementwise) emit(m *machine) {
 		}
 	}
 	m.tail = false
-	SUBQ(Imm(uint64(m.lanes)), n)
-	JLT(LabelRef("rest"))
-	Label("loop")
-	step()
-	ADDQ(Imm(uint64(m.lanes)), i)
-	CMPQ(i, n)
-	JLE(LabelRef("loop"))
-	Label("rest")
-	ADDQ(Imm(uint64(m.lanes)), n)
+	loop := func(label, rest string) {
+		SUBQ(Imm(uint64(m.lanes)), n)
+		if m.lanes == 4 {
+			CMPQ(i, n)
+			JGT(LabelRef(rest))
+		} else {
+			JLT(LabelRef(rest))
+		}
+		Label(label)
+		step()
+		ADDQ(Imm(uint64(m.lanes)), i)
+		CMPQ(i, n)
+		JLE(LabelRef(label))
+		Label(rest)
+		ADDQ(Imm(uint64(m.lanes)), n)
+	}
+	loop("loop", "rest")
+	if m.neon {
+		defer m.narrow()()
+		for k := range s {
+			s[k] = s[k].(reg.VecVirtual).AsX()
+		}
+		loop("single", "few")
+	}
 	SUBQ(i, n)
 	JZ(LabelRef("done"))
 	m.setTail(n)

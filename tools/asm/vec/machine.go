@@ -10,9 +10,12 @@ import (
 
 // machine emits float32 vector code for one register width. The methods are the description language of
 // the kernels: a kernel body calls them once and is emitted for AVX-512 (16 lanes, mask registers) and for
-// AVX2 (8 lanes, vector masks) alike, with the same arithmetic in every lane.
+// AVX2 (8 lanes, vector masks) alike, with the same arithmetic in every lane. For NEON it is emitted in the
+// form of AVX-512, which package neon lowers.
 type machine struct {
 	lanes int
+	masks bool // the form of AVX-512: mask registers, constants broadcast by the instruction
+	neon  bool
 	// tail is set while the last, partial vector is emitted.
 	tail     bool
 	tailMask Op // K register or YMM mask
@@ -43,20 +46,39 @@ var rawConsts = map[string]uint32{
 	"intM23":   0xFFFFFFE9,
 }
 
-func newMachine(lanes int) *machine { return &machine{lanes: lanes, consts: map[string]Mem{}} }
+func newMachine(lanes int) *machine {
+	return &machine{lanes: lanes, masks: lanes == 16, consts: map[string]Mem{}}
+}
 
-func (m *machine) wide() bool { return m.lanes == 16 }
+func newNEON() *machine {
+	return &machine{lanes: 16, masks: true, neon: true, consts: map[string]Mem{}}
+}
+
+func (m *machine) wide() bool { return m.masks }
+
+// narrow makes vectors of one NEON register until the function that it returns is called.
+func (m *machine) narrow() (restore func()) {
+	lanes := m.lanes
+	m.lanes = 4
+	return func() { m.lanes = lanes }
+}
 
 func (m *machine) suffix() string {
-	if m.wide() {
+	switch {
+	case m.neon:
+		return "NEON"
+	case m.wide():
 		return "512"
 	}
 	return "256"
 }
 
 func (m *machine) reg() reg.VecVirtual {
-	if m.wide() {
+	switch m.lanes {
+	case 16:
 		return ZMM()
+	case 4:
+		return XMM()
 	}
 	return YMM()
 }

@@ -271,8 +271,20 @@ func columnKernels() []columns {
 	}
 }
 
+// lanesNEON is the number of columns in a vector for NEON: at most 16 of its 32 registers accumulate.
+func (e columns) lanesNEON() int {
+	if e.sets*e.phases > 4 {
+		return 8
+	}
+	return 16
+}
+
 // emit writes the kernel: tiles of several whole vectors of columns, then single masked vectors.
 func (e columns) emit(m *machine) {
+	if m.neon {
+		defer func(lanes int) { m.lanes = lanes }(m.lanes)
+		m.lanes = e.lanesNEON()
+	}
 	TEXT(e.name+m.suffix(), NOSPLIT, "func"+e.signature())
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s%s is the column reduction %s.", e.name, m.suffix(), e.name))
@@ -284,7 +296,10 @@ func (e columns) emit(m *machine) {
 	ld := Load(Param("ld"), GP64())
 	SHLQ(Imm(2), ld)
 	nv := e.narrow
-	if m.wide() {
+	switch {
+	case m.neon && e.phases > 1:
+		nv = 1
+	case m.wide():
 		nv = e.wide
 	}
 	Label("tiles")
@@ -295,6 +310,15 @@ func (e columns) emit(m *machine) {
 	SUBQ(Imm(uint64(nv*m.lanes)), cols)
 	JMP(LabelRef("tiles"))
 	Label("single")
+	if m.neon {
+		m.lanes = 4
+		CMPQ(cols, Imm(4))
+		JLT(LabelRef("few"))
+		e.tile(m, ptr, ld, 1, "four")
+		SUBQ(Imm(4), cols)
+		JMP(LabelRef("single"))
+		Label("few")
+	}
 	TESTQ(cols, cols)
 	JZ(LabelRef("done"))
 	n := GP64()

@@ -144,13 +144,19 @@ func ordinary(r *rand.Rand) func() float32 {
 	return func() float32 { return float32(r.NormFloat64() * 3) }
 }
 
+// TestKernelsAgree compares all functions with portable Go at every length that takes another way through a kernel;
+// with -short, for emulated CPUs, up to two rounds of 16 and a rest.
 func TestKernelsAgree(t *testing.T) {
 	defer setKernels(t, "auto")
+	all, long := 131, []int{1000, 4099}
+	if testing.Short() {
+		all, long = 36, []int{67, 131}
+	}
 	var lengths []int
-	for n := range 131 {
+	for n := range all {
 		lengths = append(lengths, n)
 	}
-	lengths = append(lengths, 1000, 4099)
+	lengths = append(lengths, long...)
 	for _, n := range lengths {
 		for round, kind := range []string{"ordinary", "hostile", "hostile"} {
 			type result struct {
@@ -228,7 +234,11 @@ func TestUnarySweepAgrees(t *testing.T) {
 	defer setKernels(t, "auto")
 	const n = 1 << 14
 	x, want, y := make([]float32, n), make([]float32, n), make([]float32, n)
-	for part := range uint32(4) {
+	parts := uint32(4)
+	if testing.Short() {
+		parts = 1
+	}
+	for part := range parts {
 		for i := range x {
 			x[i] = math.Float32frombits(uint32(i)<<18 | part*0x12345 + uint32(i)*7&0xFF)
 		}

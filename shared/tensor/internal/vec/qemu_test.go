@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestARM64 runs the digest and the special values of an arm64 build under qemu-user. The machine's Go tool
+// TestARM64 runs an arm64 build under qemu-user: the digest and the special values, the documented orders, and the
+// NEON kernels against portable Go on ordinary and hostile input of many lengths. The machine's Go tool
 // cross-compiles; MANIFOLD_REQUIRE_QEMU=1 makes a missing emulator a failure.
 func TestARM64(t *testing.T) {
 	if runtime.GOARCH == "arm64" {
@@ -27,8 +28,9 @@ func TestARM64(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	const tests = "^(TestDigest|TestSpecialValues|TestFMA32AgainstBig)$"
-	out, err := exec.Command(qemu, bin, "-test.run", tests).CombinedOutput()
+	const tests = "^(TestDigest|TestFMA32AgainstBig|TestKernelsAgree|TestUnarySweepAgrees|TestNoAllocation|TestInPlace)$|" +
+		"Special|Order$"
+	out, err := exec.Command(qemu, bin, "-test.short", "-test.run", tests).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
