@@ -61,6 +61,9 @@ func (c *constants) value(name string) uint32 {
 
 // write writes the table.
 func (c *constants) write(w io.Writer) {
+	if len(c.order) == 0 {
+		return
+	}
 	for k, v := range c.order {
 		for h := range 2 {
 			b := binary.LittleEndian.AppendUint32(nil, v[2*h])

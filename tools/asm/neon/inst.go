@@ -74,8 +74,6 @@ var (
 	fneg   = op{name: "FNEG", code: 0x6EA0F800}
 	fsqrt  = op{name: "FSQRT", code: 0x6EA1F800}
 	fcvtzs = op{name: "FCVTZS", code: 0x4EA1B800}
-	fcvtns = op{name: "FCVTNS", code: 0x4E21A800}
-	frintn = op{name: "FRINTN", code: 0x4E218800}
 	scvtf  = op{name: "SCVTF", code: 0x4E21D800}
 	fmla   = op{name: "FMLA", code: 0x4E20CC00, goName: "VFMLA", kind: "S4"}
 	fmls   = op{name: "FMLS", code: 0x4EA0CC00, goName: "VFMLS", kind: "S4"}

@@ -18,6 +18,8 @@ type lowering struct {
 	labels int
 	base   vreg // address of the constants
 
+	verticals map[string]writer
+
 	gp      map[reg.ID]vreg   // general registers
 	home    map[reg.ID][]vreg // parts of vectors that live in more than one block
 	uniform map[reg.ID]bool   // vectors with the same content in all lanes
@@ -36,7 +38,7 @@ type lowering struct {
 // lower translates a function with the given number of parts in a strip.
 func lower(fn *ir.Function, consts *constants, strip int) ([]inst, []bool) {
 	l := &lowering{
-		consts: consts, strip: strip,
+		consts: consts, strip: strip, verticals: verticals(),
 		gp: map[reg.ID]vreg{}, home: map[reg.ID][]vreg{}, uniform: map[reg.ID]bool{}, named: map[reg.ID]string{},
 		invert: map[reg.ID]bool{}, bits: map[reg.ID]vreg{},
 	}
@@ -156,7 +158,7 @@ func (l *lowering) isUniform(i *ir.Instruction) bool {
 	if isZeroing(i) {
 		return true
 	}
-	if _, ok := vertical[i.Opcode]; !ok {
+	if _, ok := l.verticals[i.Opcode]; !ok {
 		return false
 	}
 	for _, o := range i.Inputs {
@@ -202,7 +204,7 @@ func (l *lowering) block(list []*ir.Instruction) {
 	l.list, l.local, l.addr = list, map[reg.ID]*[4]vreg{}, map[operand.Mem]vreg{}
 	for k := 0; k < len(list); {
 		end, width := k, 1
-		for end < len(list) && isVertical(list[end]) {
+		for end < len(list) && l.isVertical(list[end]) {
 			width = max(width, partsOf(list[end]))
 			end++
 		}
@@ -214,7 +216,7 @@ func (l *lowering) block(list []*ir.Instruction) {
 		}
 		for l.from = 0; l.from < width; l.from += l.strip {
 			for l.at = k; l.at < end; l.at++ {
-				l.vertical(list[l.at])
+				l.verticals[list[l.at].Opcode](l, list[l.at])
 			}
 		}
 		k = end
@@ -222,11 +224,11 @@ func (l *lowering) block(list []*ir.Instruction) {
 }
 
 // isVertical says whether an instruction works on every lane alone.
-func isVertical(i *ir.Instruction) bool {
+func (l *lowering) isVertical(i *ir.Instruction) bool {
 	if _, fromVector := firstVector(i); fromVector && i.Opcode == "VBROADCASTSS" {
 		return false
 	}
-	_, ok := vertical[i.Opcode]
+	_, ok := l.verticals[i.Opcode]
 	return ok
 }
 

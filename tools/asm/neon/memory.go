@@ -118,7 +118,8 @@ func (l *lowering) maskedLoad(m operand.Mem, k operand.Op, js []int, regs []vreg
 			l.emit(inst{text: fmt.Sprintf("FMOVS %d(R%%1), F%%0", off), regs: []vreg{r, p}, defs: 1})
 			return
 		}
-		l.emit(inst{text: fmt.Sprintf("VLD1 (R%%1), V%%0.S[%d]", lane), regs: []vreg{r, l.offset(p, off)}, defs: 1, inout: true})
+		at := l.offset(p, off)
+		l.emit(inst{text: fmt.Sprintf("VLD1 (R%%1), V%%0.S[%d]", lane), regs: []vreg{r, at}, defs: 1, inout: true})
 	})
 }
 

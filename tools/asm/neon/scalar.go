@@ -11,12 +11,12 @@ import (
 )
 
 // immediate is the value of a constant operand.
-func immediate(o operand.Op) uint64 {
+func immediate(o operand.Op) int64 {
 	v, err := strconv.ParseInt(strings.TrimPrefix(o.Asm(), "$"), 0, 64)
 	if err != nil {
 		panic("neon: " + o.Asm() + " is not an immediate")
 	}
-	return uint64(v) //nolint:gosec // negative values come back as int64
+	return v
 }
 
 // general is the register for one of amd64.
@@ -118,7 +118,8 @@ func (l *lowering) integer(i *ir.Instruction) {
 			l.emit(inst{text: name + " R%1, R%0", regs: []vreg{gp(1), l.general(s)}, defs: 1, inout: true})
 			return
 		}
-		l.emit(inst{text: fmt.Sprintf("%s $%d, R%%0", name, int64(immediate(o[0]))), regs: []vreg{gp(1)}, defs: 1, inout: true})
+		text := fmt.Sprintf("%s $%d, R%%0", name, immediate(o[0]))
+		l.emit(inst{text: text, regs: []vreg{gp(1)}, defs: 1, inout: true})
 	}
 	switch i.Opcode {
 	case "MOVQ", "MOVL":
@@ -183,7 +184,7 @@ func (l *lowering) move(from, to operand.Op) {
 		p, off := l.address(from)
 		l.emit(inst{text: fmt.Sprintf("MOVD %d(R%%1), R%%0", off), regs: []vreg{d, p}, defs: 1})
 	default:
-		l.emit(inst{text: fmt.Sprintf("MOVD $%d, R%%0", int64(immediate(from))), regs: []vreg{d}, defs: 1}) //nolint:gosec // as is
+		l.emit(inst{text: fmt.Sprintf("MOVD $%d, R%%0", immediate(from)), regs: []vreg{d}, defs: 1})
 	}
 }
 
@@ -198,7 +199,7 @@ func (l *lowering) compare(i *ir.Instruction) {
 		l.emit(inst{text: name + " R%1, R%0", regs: []vreg{a, l.general(b)}})
 		return
 	}
-	v := int64(immediate(i.Operands[1])) //nolint:gosec // as is
+	v := immediate(i.Operands[1])
 	if v >= -4095 && v <= 4095 {
 		l.emit(inst{text: fmt.Sprintf("%s $%d, R%%0", name, v), regs: []vreg{a}})
 		return

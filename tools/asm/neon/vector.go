@@ -9,13 +9,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// vertical are the instructions that treat every lane alone. avo's operands are in the order of Go's
-// assembler: sources in reverse, then the result.
-var vertical map[string]func(*lowering, *ir.Instruction)
+// writer writes an instruction for the parts of a strip.
+type writer func(*lowering, *ir.Instruction)
 
-//nolint:gochecknoinits // the table refers to functions that refer to the table
-func init() {
-	vertical = map[string]func(*lowering, *ir.Instruction){
+// verticals are the instructions that treat every lane alone. avo's operands are in the order of Go's
+// assembler: sources in reverse, then the result.
+func verticals() map[string]writer {
+	return map[string]writer{
 		"VADDPS": binary3(fadd), "VSUBPS": binary3(fsub), "VMULPS": binary3(fmul), "VDIVPS": binary3(fdiv),
 		"VPADDD": binary3(add), "VPSUBD": binary3(sub), "VPMAXUD": binary3(umax),
 		"VORPS": binary3(orr), "VPORD": binary3(orr), "VPANDD": binary3(and),
@@ -30,8 +30,6 @@ func init() {
 		"VCMPPS": (*lowering).cmpps, "VPTESTMD": (*lowering).testmd, "VBLENDMPS": (*lowering).blend,
 	}
 }
-
-func (l *lowering) vertical(i *ir.Instruction) { vertical[i.Opcode](l, i) }
 
 // vectorResult is the vector that an instruction writes, nil if it writes memory or a mask.
 func vectorResult(i *ir.Instruction) reg.Register {
@@ -66,7 +64,7 @@ func (l *lowering) source(o operand.Op) func(j int) vreg {
 }
 
 // binary3 is an instruction on two vectors with the operands b, a, d.
-func binary3(o op) func(*lowering, *ir.Instruction) {
+func binary3(o op) writer {
 	return func(l *lowering, i *ir.Instruction) {
 		d := vectorResult(i)
 		b, a := l.source(i.Operands[0]), l.source(i.Operands[1])
@@ -78,7 +76,7 @@ func binary3(o op) func(*lowering, *ir.Instruction) {
 }
 
 // unary2 is an instruction on one vector.
-func unary2(o op) func(*lowering, *ir.Instruction) {
+func unary2(o op) writer {
 	return func(l *lowering, i *ir.Instruction) {
 		d := vectorResult(i)
 		a := l.source(i.Operands[0])
@@ -129,7 +127,7 @@ func (l *lowering) sign(o op, i *ir.Instruction) {
 
 // extreme is VMAXPS or VMINPS with operands b, a, d: a where a > b (a < b), otherwise b. FMAX and FMIN do the
 // same if a is a constant other than zero and NaN; only a signalling NaN in b becomes quiet.
-func extreme(o op) func(*lowering, *ir.Instruction) {
+func extreme(o op) writer {
 	return func(l *lowering, i *ir.Instruction) {
 		d := vectorResult(i)
 		if r, ok := isVector(i.Operands[1]); ok && l.named[r.ID()] != "" {
@@ -190,7 +188,7 @@ func (l *lowering) choose(d reg.Register, j int, c choice) {
 }
 
 // accumulate is VFMADD231PS or VFNMADD231PS with operands b, a, d: d = d +- a*b.
-func accumulate(o op) func(*lowering, *ir.Instruction) {
+func accumulate(o op) writer {
 	return func(l *lowering, i *ir.Instruction) {
 		d := vectorResult(i)
 		b, a := l.source(i.Operands[0]), l.source(i.Operands[1])
@@ -244,7 +242,7 @@ func (l *lowering) scalef(i *ir.Instruction) {
 	}
 }
 
-func shift(f func(d, n vreg, k int) inst) func(*lowering, *ir.Instruction) {
+func shift(f func(d, n vreg, k int) inst) writer {
 	return func(l *lowering, i *ir.Instruction) {
 		d := vectorResult(i)
 		k := int(immediate(i.Operands[0]))
@@ -324,7 +322,7 @@ func (l *lowering) onlyMultiplied(d reg.Register) bool {
 
 // compare maps a predicate to an instruction, whether its operands are exchanged, and whether the result is
 // the complement.
-var compare = map[uint64]struct {
+var compare = map[int64]struct {
 	op            op
 	swap, inverse bool
 }{
