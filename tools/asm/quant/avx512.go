@@ -5,12 +5,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Largest tiles of the AVX-512 kernels: rows of a few-row kernel, rows and panels of a many-row kernel.
-const (
-	wideRows   = 8
-	manyRows   = 4
-	widePanels = 3
-)
+// wideRows is the largest number of rows of an AVX-512 kernel.
+const wideRows = 8
+
+// ahead is how many bytes ahead of the lines in use the kernels fetch: the processor's own prefetching is too late where
+// many rows share a line.
+const ahead = 8192
 
 // General registers.
 var (
@@ -25,10 +25,9 @@ var (
 	left   = reg.R11 // steps left in the panel
 	count  = reg.R12 // steps left in the chunk
 	tmp    = reg.RAX
-	strW   = reg.R13 // bytes between panels
 )
 
-// Vector registers of the few-row and unpacking kernels: Z0-Z7 sums, Z8-Z15 integer sums.
+// Vector registers: Z0-Z7 sums, Z8-Z15 integer sums, Z23-Z26 products of scales.
 var (
 	zs    = zregs()
 	scale = reg.Z16
@@ -40,7 +39,6 @@ var (
 	bits2 = reg.Z22
 	mask4 = reg.Z31 // 0x0F in every byte
 	mask2 = reg.Z30 // 0x30 in every byte
-	add   = reg.Z29 // 120 in every byte
 )
 
 func zregs() []reg.VecPhysical {
@@ -142,11 +140,13 @@ func (g *gen) groups(k kind, half int, use func(group int, line reg.VecPhysical)
 	case q8.name:
 		for i := range 8 {
 			l := []reg.VecPhysical{lineA, lineB}[i%2]
+			g.PREFETCHT0(at(lines, i*lineBytes+ahead))
 			g.VMOVDQU64(at(lines, i*lineBytes), l)
 			use(i, l)
 		}
 	case q4.name, q4k.name:
 		for i := range 4 {
+			g.PREFETCHT0(at(lines, i*lineBytes+ahead))
 			g.VMOVDQU64(at(lines, i*lineBytes), lineB)
 			g.VPANDD(mask4, lineB, lineA)
 			use(i, lineA)
@@ -156,6 +156,9 @@ func (g *gen) groups(k kind, half int, use func(group int, line reg.VecPhysical)
 		}
 	case q6k.name:
 		base := half * 192
+		for i := range 3 {
+			g.PREFETCHT0(at(lines, base+i*lineBytes+ahead))
+		}
 		g.VMOVDQU64(at(lines, base+128), bits2)
 		for i := range 4 {
 			g.VMOVDQU64(at(lines, base+i%2*lineBytes), lineA)
@@ -245,133 +248,6 @@ func (g *gen) few512(k kind, r int) {
 	g.ADDQ(imm(lineBytes), out)
 	g.DECQ(field(offPanels))
 	g.JNZ(operand.LabelRef("panel"))
-	g.VZEROUPPER()
-	g.RET()
-}
-
-// unpack512 writes the unpacking of steps of one panel for the many-row kernels: for every step the float32 scales
-// (two lines of Q6_K, and of Q4_K with the minima), then eight lines of unsigned bytes. Q4_0 is raised by 120, so that
-// its offset is that of Q8_0.
-func (g *gen) unpack512(k kind) {
-	g.begin(unpackName(k), "unpacks a panel for the many-row kernels.")
-	g.constants(k)
-	if k.name == q4.name {
-		g.constant(0x78787878, add)
-	}
-	g.MOVQ(field(offW), head)
-	g.MOVQ(field(offC), out)
-	g.MOVQ(field(offSteps), left)
-	header := k.unpackedHeader()
-	g.walk(k, func() {
-		for half := range k.halves() {
-			g.scales(k, half)
-			g.VMOVUPS(scale, at(out, half*lineBytes))
-			if k.name == q4k.name {
-				g.VMOVUPS(minus, at(out, lineBytes))
-			}
-			g.groups(k, half, func(group int, line reg.VecPhysical) {
-				if k.name == q4.name {
-					g.VPADDB(add, line, line)
-				}
-				g.VMOVDQU64(line, at(out, header+group*lineBytes))
-			})
-		}
-	}, func() { g.ADDQ(imm(header+512), out) })
-	g.VZEROUPPER()
-	g.RET()
-}
-
-// unpackedHeader is the number of bytes before the lines of an unpacked step.
-func (k kind) unpackedHeader() int {
-	if k.k {
-		return 2 * lineBytes
-	}
-	return lineBytes
-}
-
-// many512 writes the kernel of four rows and p unpacked panels.
-func (g *gen) many512(k kind, p int) {
-	g.begin(manyName(k, p), "multiplies four rows by unpacked panels.")
-	header := k.unpackedHeader()
-	g.MOVQ(field(offW), head)
-	g.MOVQ(field(offPanelW), strW)
-	g.MOVQ(field(offC), out)
-	g.MOVQ(field(offRowA), strA)
-	g.LEAQ(operand.Mem{Base: strA, Index: strA, Scale: 2}, strA3)
-	g.loadRows(manyRows)
-	g.MOVQ(field(offSteps), left)
-	sums, ints, w, x := zs[:4*p], zs[12:12+4*p], zs[24:24+p], zs[27:31]
-	// panel is memory of panel j.
-	panel := func(j, off int) operand.Mem {
-		m := operand.Mem{Base: head, Disp: off}
-		if j > 0 {
-			m.Index, m.Scale = strW, uint8(j)
-		}
-		return m
-	}
-	result := func(each func(i, j int, m operand.Mem)) {
-		g.MOVQ(out, tmp)
-		for i := range manyRows {
-			for j := range p {
-				each(i, j, at(tmp, j*lineBytes))
-			}
-			if i+1 < manyRows {
-				g.ADDQ(field(offRowC), tmp)
-			}
-		}
-	}
-	for _, s := range sums {
-		g.VPXORD(s, s, s)
-	}
-	g.CMPQ(field(offAdd), operand.Imm(0))
-	g.JEQ(operand.LabelRef("step"))
-	result(func(i, j int, m operand.Mem) { g.VMOVUPS(m, sums[i*p+j]) })
-	g.Label("step")
-	for half := range k.halves() {
-		for i := range manyRows {
-			for j := range p {
-				if k.start == 0 {
-					g.VPXORD(ints[i*p+j], ints[i*p+j], ints[i*p+j])
-				} else {
-					g.VPBROADCASTD(rec(i, k.start+4*half), ints[i*p+j])
-				}
-			}
-		}
-		first, end := 0, 8
-		if k.halves() == 2 {
-			first, end = 4*half, 4*half+4
-		}
-		for group := first; group < end; group++ {
-			for j := range p {
-				g.VMOVDQU64(panel(j, header+group*lineBytes), w[j])
-			}
-			for i := range manyRows {
-				g.VPBROADCASTD(rec(i, 4*group), x[i])
-				for j := range p {
-					g.dot(x[i], w[j], ints[i*p+j])
-				}
-			}
-		}
-		for j := range p {
-			g.VMOVUPS(panel(j, half*lineBytes), w[0])
-			for i := range manyRows {
-				g.VMULPS_BCST(rec(i, recScale), w[0], x[i])
-				g.VCVTDQ2PS(ints[i*p+j], ints[i*p+j])
-				g.VFMADD231PS(ints[i*p+j], x[i], sums[i*p+j])
-			}
-			if k.name == q4k.name {
-				g.VMOVUPS(panel(j, lineBytes), w[1%p])
-				for i := range manyRows {
-					g.VFNMADD231PS_BCST(rec(i, recSum), w[1%p], sums[i*p+j])
-				}
-			}
-		}
-	}
-	g.ADDQ(imm(header+512), head)
-	g.ADDQ(imm(recordBytes), rows0)
-	g.DECQ(left)
-	g.JNZ(operand.LabelRef("step"))
-	result(func(i, j int, m operand.Mem) { g.VMOVUPS(sums[i*p+j], m) })
 	g.VZEROUPPER()
 	g.RET()
 }

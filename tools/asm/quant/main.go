@@ -1,6 +1,5 @@
 // Command quant writes the assembly of the kernels of shared/tensor/internal/quant for amd64 with avo: products of
-// int8 rows by packed GGUF weights (AVX-512 with VNNI, and AVX2), the unpacking of weights, and the quantisation of
-// rows.
+// int8 rows by packed GGUF weights (AVX-512 with VNNI, and AVX2) and the quantisation of rows.
 //
 // Layouts and order of arithmetic are described in doc.go of the package, whose portable Go is the specification.
 package main
@@ -28,7 +27,6 @@ const (
 	offW, offA, offC     = 0, 8, 16
 	offRowA, offRowC     = 24, 32
 	offSteps, offPanels  = 40, 48
-	offPanelW, offAdd    = 56, 64
 	recordBytes          = 64
 	recScale, recSum     = 32, 36
 	rec128, rec8, rec32  = 40, 44, 48
@@ -69,14 +67,8 @@ func main() {
 		for r := 1; r <= wideRows; r++ {
 			g.few512(k, r)
 		}
-		g.unpack512(k)
 		for r := 1; r <= narrowRows; r++ {
 			g.few256(k, r)
-		}
-	}
-	for _, k := range []kind{q8, q4k, q6k} {
-		for p := 1; p <= widePanels; p++ {
-			g.many512(k, p)
 		}
 	}
 	g.quantize()
@@ -121,19 +113,10 @@ func (g *gen) declarations() []byte {
 	fn := "func(unsafe.Pointer)"
 	table("few512", fn, wideRows, func(k kind, i int) string { return fewName(k, "512", i) })
 	table("few256", fn, narrowRows, func(k kind, i int) string { return fewName(k, "256", i) })
-	table("unpack512", fn, 1, func(k kind, _ int) string { return unpackName(k) })
-	table("many512", fn, widePanels, func(k kind, i int) string {
-		if k.name == q4.name {
-			k = q8
-		}
-		return manyName(k, i)
-	})
 	return b.Bytes()
 }
 
 func fewName(k kind, width string, r int) string { return fmt.Sprintf("few%s_%s_%d", k.name, width, r) }
-func unpackName(k kind) string                   { return "unpack" + k.name + "_512" }
-func manyName(k kind, p int) string              { return fmt.Sprintf("many%s_512_%d", k.name, p) }
 
 // begin starts a kernel that takes one pointer; unsafe.Pointer is written *byte, which has the same frame.
 func (g *gen) begin(name, doc string) {

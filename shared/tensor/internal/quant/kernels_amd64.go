@@ -29,9 +29,6 @@ func fewQ80_512_7(t unsafe.Pointer)
 func fewQ80_512_8(t unsafe.Pointer)
 
 //go:noescape
-func unpackQ80_512(t unsafe.Pointer)
-
-//go:noescape
 func fewQ80_256_1(t unsafe.Pointer)
 
 //go:noescape
@@ -57,9 +54,6 @@ func fewQ40_512_7(t unsafe.Pointer)
 
 //go:noescape
 func fewQ40_512_8(t unsafe.Pointer)
-
-//go:noescape
-func unpackQ40_512(t unsafe.Pointer)
 
 //go:noescape
 func fewQ40_256_1(t unsafe.Pointer)
@@ -89,9 +83,6 @@ func fewQ4K_512_7(t unsafe.Pointer)
 func fewQ4K_512_8(t unsafe.Pointer)
 
 //go:noescape
-func unpackQ4K_512(t unsafe.Pointer)
-
-//go:noescape
 func fewQ4K_256_1(t unsafe.Pointer)
 
 //go:noescape
@@ -119,37 +110,7 @@ func fewQ6K_512_7(t unsafe.Pointer)
 func fewQ6K_512_8(t unsafe.Pointer)
 
 //go:noescape
-func unpackQ6K_512(t unsafe.Pointer)
-
-//go:noescape
 func fewQ6K_256_1(t unsafe.Pointer)
-
-//go:noescape
-func manyQ80_512_1(t unsafe.Pointer)
-
-//go:noescape
-func manyQ80_512_2(t unsafe.Pointer)
-
-//go:noescape
-func manyQ80_512_3(t unsafe.Pointer)
-
-//go:noescape
-func manyQ4K_512_1(t unsafe.Pointer)
-
-//go:noescape
-func manyQ4K_512_2(t unsafe.Pointer)
-
-//go:noescape
-func manyQ4K_512_3(t unsafe.Pointer)
-
-//go:noescape
-func manyQ6K_512_1(t unsafe.Pointer)
-
-//go:noescape
-func manyQ6K_512_2(t unsafe.Pointer)
-
-//go:noescape
-func manyQ6K_512_3(t unsafe.Pointer)
 
 //go:noescape
 func quantize256(t unsafe.Pointer)
@@ -166,18 +127,4 @@ var few256 = [kinds][1]func(unsafe.Pointer){
 	Q40: {fewQ40_256_1},
 	Q4K: {fewQ4K_256_1},
 	Q6K: {fewQ6K_256_1},
-}
-
-var unpack512 = [kinds][1]func(unsafe.Pointer){
-	Q80: {unpackQ80_512},
-	Q40: {unpackQ40_512},
-	Q4K: {unpackQ4K_512},
-	Q6K: {unpackQ6K_512},
-}
-
-var many512 = [kinds][3]func(unsafe.Pointer){
-	Q80: {manyQ80_512_1, manyQ80_512_2, manyQ80_512_3},
-	Q40: {manyQ80_512_1, manyQ80_512_2, manyQ80_512_3},
-	Q4K: {manyQ4K_512_1, manyQ4K_512_2, manyQ4K_512_3},
-	Q6K: {manyQ6K_512_1, manyQ6K_512_2, manyQ6K_512_3},
 }

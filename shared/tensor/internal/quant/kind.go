@@ -23,24 +23,22 @@ const (
 
 // format is what differs between kinds.
 type format struct {
-	name        string
-	block       int // weights of a block
-	blockBytes  int
-	chunk       int // steps of a chunk
-	head        int // bytes of a chunk before the scales of its steps
-	lines       int // bytes of a step's lines
-	halves      int // scales of a step
-	offset      int32
-	unpackedTop int // bytes of an unpacked step before its lines
+	name       string
+	block      int // weights of a block
+	blockBytes int
+	chunk      int // steps of a chunk
+	head       int // bytes of a chunk before the scales of its steps
+	lines      int // bytes of a step's lines
+	halves     int // scales of a step
+	offset     int32
 }
 
 var formats = [kinds]format{
-	Q80: {name: "q8_0", block: 32, blockBytes: 34, chunk: 2, lines: 512, halves: 1, offset: 128, unpackedTop: line},
-	Q40: {name: "q4_0", block: 32, blockBytes: 18, chunk: 2, lines: 256, halves: 1, offset: 8, unpackedTop: line},
-	Q4K: {name: "q4_k", block: 256, blockBytes: 144, chunk: 8, head: line, lines: 256, halves: 1, unpackedTop: 2 * line},
+	Q80: {name: "q8_0", block: 32, blockBytes: 34, chunk: 2, lines: 512, halves: 1, offset: 128},
+	Q40: {name: "q4_0", block: 32, blockBytes: 18, chunk: 2, lines: 256, halves: 1, offset: 8},
+	Q4K: {name: "q4_k", block: 256, blockBytes: 144, chunk: 8, head: line, lines: 256, halves: 1},
 	Q6K: {
 		name: "q6_k", block: 256, blockBytes: 210, chunk: 8, head: line, lines: 384, halves: 2, offset: 32,
-		unpackedTop: 2 * line,
 	},
 }
 

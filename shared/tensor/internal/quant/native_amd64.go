@@ -32,12 +32,6 @@ func runFew(isa cpu.ISA, k Kind, r int, a *args) bool {
 	return true
 }
 
-// runUnpack unpacks steps of a panel with AVX-512.
-func runUnpack(k Kind, a *args) { unpack512[k][0](unsafe.Pointer(a)) }
-
-// runMany multiplies four rows by np unpacked panels with AVX-512 and VNNI.
-func runMany(k Kind, np int, a *args) { many512[k][np-1](unsafe.Pointer(a)) }
-
 // quantizeNative quantises the steps of x; it says whether there is a kernel.
 func quantizeNative(recs []record, x []float32) bool {
 	if isa := cpu.Active(); isa != cpu.AVX512 && isa != cpu.AVX2 {

@@ -9,8 +9,4 @@ func native() cpu.ISA { return cpu.Portable }
 
 func runFew(cpu.ISA, Kind, int, *args) bool { return false }
 
-func runUnpack(Kind, *args) {}
-
-func runMany(Kind, int, *args) {}
-
 func quantizeNative([]record, []float32) bool { return false }

@@ -16,25 +16,20 @@ type Finisher interface {
 
 // args is the argument of a kernel; the assembly knows its layout.
 type args struct {
-	w, a, c     unsafe.Pointer // weights, records, results; of the unpacking the last is what it writes
-	rowA, rowC  int            // bytes between rows
-	steps       int
-	panels      int // of the few-row kernels, which take one after the other
-	panelW, add int // of the many-row kernels: bytes between unpacked panels; start from c
+	w, a, c    unsafe.Pointer // weights, records, results
+	rowA, rowC int            // bytes between rows
+	steps      int
+	panels     int // taken one after the other
 }
 
-// Sizes of the many-row path: rows from which it is taken, rows and panels of a tile, steps unpacked at once.
-const (
-	manyFrom   = 12
-	tileRows   = 4
-	tilePanels = 3
-	manySteps  = 14
-	kSteps     = 8
-	maxUnpack  = tilePanels * manySteps * (2*line + 512)
-)
+// wideRows is the largest number of rows of a kernel.
+const wideRows = 8
 
 // callWork bounds rows x panels x steps of one kernel call, which the scheduler cannot interrupt.
 const callWork = 1 << 15
+
+// nearWork bounds the bytes of weights of a part where several groups of rows run over them: half of the second cache.
+const nearWork = 512 << 10
 
 // smallWork is the number of bytes of weights below which a product is not divided among threads.
 const smallWork = 24 << 10
@@ -53,10 +48,9 @@ type job struct {
 
 // scratch is what one part of a product needs.
 type scratch struct {
-	args  args
-	tile  [8 * Width]float32
-	bytes [maxUnpack + line]byte
-	u     unpacked
+	args args
+	tile [Width]float32
+	u    unpacked
 }
 
 var jobs = freeList[job]{}
@@ -94,14 +88,13 @@ func MatMul(c []float32, x *Rows, m int, w *Packed, f Finisher) {
 	j := jobs.take()
 	*j = job{c: c, ldc: w.n, x: x, m: m, w: w, f: f, isa: native()}
 	panels := w.panels()
-	switch {
-	case m >= manyFrom && j.isa == cpu.AVX512:
-		j.size = tilePanels
-	case len(w.data) <= smallWork/m:
-		j.size = panels
-	default:
+	j.size = panels
+	if len(w.data) > smallWork/m {
 		t := 4 * pool.Threads()
-		j.size = max(1, min((panels+t-1)/t, callWork/(min(m, 8)*w.k/Step)))
+		j.size = max(1, min((panels+t-1)/t, callWork/(min(m, wideRows)*w.k/Step)))
+		if m > wideRows {
+			j.size = max(1, min(j.size, nearWork/w.panel))
+		}
 	}
 	pool.Run((panels+j.size-1)/j.size, j)
 	*j = job{}
@@ -115,15 +108,10 @@ func (j *job) Do(part int) {
 	lo := part * j.size
 	hi := min(lo+j.size, j.w.panels())
 	whole := min(hi, j.w.n/Width) // panels without padding
-	row := 0
-	if j.m >= manyFrom && j.isa == cpu.AVX512 && whole > lo {
-		row = j.m / tileRows * tileRows
-		j.many(s, lo, whole, row)
-	}
-	for row < j.m {
+	for row := 0; row < j.m; {
 		r := 1
 		if j.isa == cpu.AVX512 {
-			r = min(8, j.m-row)
+			r = min(wideRows, j.m-row)
 		}
 		j.few(s, lo, whole, row, r)
 		row += r
@@ -164,37 +152,5 @@ func (j *job) kernel(s *scratch, c unsafe.Pointer, ldc, lo, hi, row, r int) {
 	}
 	if !runFew(j.isa, j.w.kind, r, &s.args) {
 		j.portable(s, ldc, lo, hi, row, r)
-	}
-}
-
-// many computes the first rows rows, a multiple of tileRows, by panels lo to hi, which have no padding: the panels are
-// unpacked for some steps at a time, into the nearest cache, and all rows run over them.
-func (j *job) many(s *scratch, lo, hi, rows int) {
-	f := &formats[j.w.kind]
-	steps, np := j.w.k/Step, hi-lo
-	block := kSteps
-	if f.chunk < kSteps { // equal blocks of whole chunks
-		n := (steps + manySteps - 1) / manySteps
-		block = ((steps+n-1)/n + f.chunk - 1) / f.chunk * f.chunk
-	}
-	buf := unsafe.Pointer(&s.bytes)
-	buf = unsafe.Add(buf, -uintptr(buf)&(line-1))
-	for at := 0; at < steps; at += block {
-		n := min(block, steps-at)
-		size := n * (f.unpackedTop + 512)
-		chunk, _, _ := f.at(at)
-		for p := range np {
-			s.args = args{
-				w: unsafe.Pointer(&j.w.data[(lo+p)*j.w.panel+chunk]), c: unsafe.Add(buf, p*size), steps: n,
-			}
-			runUnpack(j.w.kind, &s.args)
-		}
-		for row := 0; row < rows; row += tileRows {
-			s.args = args{
-				w: buf, a: unsafe.Pointer(&j.x.recs[row*steps+at]), c: unsafe.Pointer(&j.c[row*j.ldc+lo*Width]),
-				rowA: steps * recordBytes, rowC: 4 * j.ldc, steps: n, panelW: size, add: min(at, 1),
-			}
-			runMany(j.w.kind, np, &s.args)
-		}
 	}
 }
