@@ -15,16 +15,22 @@ var composed = map[string]bool{
 
 // closedForm names the exported operations that need no golden, and the test that covers them.
 var closedForm = map[string]string{
-	"PackB":           "TestPackedEqualsUnpacked",
-	"PackConv":        "TestPackedEqualsUnpacked",
-	"ScaleAdd":        "TestScaleAdd",
-	"AttentionEx":     "TestAttentionAgainstNaive",
-	"AttentionCached": "TestAttentionChunksAndCaches",
-	"PackInt8":        "lowp.TestProduct",
-	"PackBF16":        "lowp.TestProduct",
-	"MatMulInt8":      "lowp.TestProduct",
-	"MatMulBF16":      "lowp.TestProduct",
-	"MatMulLow":       "TestLowEpilogue",
+	"PackB":            "TestPackedEqualsUnpacked",
+	"PackConv":         "TestPackedEqualsUnpacked",
+	"ScaleAdd":         "TestScaleAdd",
+	"AttentionEx":      "TestAttentionAgainstNaive",
+	"AttentionCached":  "TestAttentionChunksAndCaches",
+	"PackInt8":         "lowp.TestProduct",
+	"PackBF16":         "lowp.TestProduct",
+	"MatMulInt8":       "lowp.TestProduct",
+	"MatMulBF16":       "lowp.TestProduct",
+	"MatMulLow":        "TestLowEpilogue",
+	"RMSNorm":          "TestDecoderGoldens",
+	"RoPE":             "TestDecoderGoldens",
+	"SwiGLU":           "TestDecoderGoldens",
+	"MatMulQuant":      "TestMatMulQuant",
+	"QuantizeBlocks":   "TestMatMulQuant, and quant's TestGGUF",
+	"DequantizeBlocks": "TestMatMulQuant, and quant's TestGGUF",
 }
 
 // covers says which exported functions a row tests.

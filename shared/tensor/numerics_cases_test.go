@@ -90,6 +90,7 @@ func numericsCases() []numericsCase {
 	lowCases(add)
 	cs = append(cs, productCases()...)
 	cs = append(cs, attentionNumerics()...)
+	cs = append(cs, quantCases()...)
 	return cs
 }
 

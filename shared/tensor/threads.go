@@ -38,6 +38,8 @@ type job struct {
 	ids []int32
 	w   walk
 	adj AdamWParams
+
+	rope *RoPETable
 }
 
 // Do runs one piece; it implements pool.Task.

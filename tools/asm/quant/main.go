@@ -1,5 +1,5 @@
 // Command quant writes the assembly of the kernels of shared/tensor/internal/quant for amd64 with avo: products of
-// int8 rows by packed GGUF weights (AVX-512 with VNNI, and AVX2) and the quantisation of rows.
+// int8 rows by packed GGUF weights (AVX-512 with VNNI, and AVX2), the quantisation of rows, and the rotation of heads.
 //
 // Layouts and order of arithmetic are described in doc.go of the package, whose portable Go is the specification.
 package main
@@ -72,6 +72,7 @@ func main() {
 		}
 	}
 	g.quantize()
+	g.rotate()
 
 	var asm bytes.Buffer
 	cfg := &build.Config{

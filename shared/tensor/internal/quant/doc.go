@@ -1,5 +1,6 @@
 // Package quant multiplies float32 rows by weights in the quantised formats of GGUF files: Q8_0, Q4_0, Q4_K and Q6_K.
-// Weights are repacked once, at import; rows are quantised to int8 as they come.
+// Weights are repacked once, at import; rows are quantised to int8 as they come. It also has the rotation of the heads
+// of decoders.
 //
 // # Formats
 //

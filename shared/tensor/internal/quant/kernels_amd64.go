@@ -115,6 +115,12 @@ func fewQ6K_256_1(t unsafe.Pointer)
 //go:noescape
 func quantize256(t unsafe.Pointer)
 
+//go:noescape
+func rotateHalf256(t unsafe.Pointer)
+
+//go:noescape
+func rotatePairs256(t unsafe.Pointer)
+
 var few512 = [kinds][8]func(unsafe.Pointer){
 	Q80: {fewQ80_512_1, fewQ80_512_2, fewQ80_512_3, fewQ80_512_4, fewQ80_512_5, fewQ80_512_6, fewQ80_512_7, fewQ80_512_8},
 	Q40: {fewQ40_512_1, fewQ40_512_2, fewQ40_512_3, fewQ40_512_4, fewQ40_512_5, fewQ40_512_6, fewQ40_512_7, fewQ40_512_8},

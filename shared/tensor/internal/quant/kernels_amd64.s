@@ -5539,3 +5539,72 @@ step:
 	JNZ          step
 	VZEROUPPER
 	RET
+
+// func rotateHalf256(t *byte)
+// Requires: AVX, FMA3
+TEXT ·rotateHalf256(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), DX
+	MOVQ 16(DX), DI
+	MOVQ 32(DX), R8
+	MOVQ 48(DX), R11
+
+head:
+	MOVQ (DX), BX
+	MOVQ 8(DX), CX
+	MOVQ DI, AX
+	MOVQ 40(DX), R12
+
+step:
+	MOVQ        R8, R9
+	SHRQ        $0x01, R9
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (AX)(R9*1), Y1
+	VMOVUPS     (BX), Y2
+	VMOVUPS     (CX), Y3
+	VMULPS      Y3, Y1, Y4
+	VFMSUB231PS Y2, Y0, Y4
+	VMULPS      Y3, Y0, Y5
+	VFMADD231PS Y2, Y1, Y5
+	VMOVUPS     Y4, (AX)
+	VMOVUPS     Y5, (AX)(R9*1)
+	ADDQ        $0x20, BX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, AX
+	DECQ        R12
+	JNZ         step
+	ADDQ        R8, DI
+	DECQ        R11
+	JNZ         head
+	VZEROUPPER
+	RET
+
+// func rotatePairs256(t *byte)
+// Requires: AVX, FMA3
+TEXT ·rotatePairs256(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), DX
+	MOVQ 16(DX), DI
+	MOVQ 32(DX), R8
+	MOVQ 48(DX), R11
+
+head:
+	MOVQ (DX), BX
+	MOVQ 8(DX), CX
+	MOVQ DI, AX
+	MOVQ 40(DX), R12
+
+step:
+	VMOVUPS     (AX), Y0
+	VPERMILPS   $0xb1, Y0, Y1
+	VMULPS      (CX), Y1, Y1
+	VFMADD231PS (BX), Y0, Y1
+	VMOVUPS     Y1, (AX)
+	ADDQ        $0x20, BX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, AX
+	DECQ        R12
+	JNZ         step
+	ADDQ        R8, DI
+	DECQ        R11
+	JNZ         head
+	VZEROUPPER
+	RET

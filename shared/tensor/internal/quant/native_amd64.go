@@ -43,3 +43,15 @@ func quantizeNative(recs []record, x []float32) bool {
 	quantize256(unsafe.Pointer(&a))
 	return true
 }
+
+// hasRotate says whether rotateNative may be called.
+func hasRotate() bool { return cpu.Active() >= cpu.AVX2 }
+
+// rotateNative rotates heads in place.
+func rotateNative(pairs bool, a *args) {
+	if pairs {
+		rotatePairs256(unsafe.Pointer(a))
+		return
+	}
+	rotateHalf256(unsafe.Pointer(a))
+}

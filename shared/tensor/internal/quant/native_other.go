@@ -10,3 +10,7 @@ func native() cpu.ISA { return cpu.Portable }
 func runFew(cpu.ISA, Kind, int, *args) bool { return false }
 
 func quantizeNative([]record, []float32) bool { return false }
+
+func hasRotate() bool { return false }
+
+func rotateNative(bool, *args) {}

@@ -177,7 +177,8 @@ func (p *Packed) Row(dst []float32, i int) {
 		p.kind.unpack(&u, panel, s)
 		for j := range Step {
 			h := j / 16 % f.halves
-			v := u.scale[h][l] * float32(int32(u.q[j/4][4*l+j%4])-f.offset)
+			q := int32(u.q[j/4][4*l+j%4]) - f.offset
+			v := float32(u.scale[h][l] * float32(q)) //nolint:unconvert // the conversion rounds
 			if p.kind == Q4K {
 				v -= u.low[l]
 			}
