@@ -88,6 +88,7 @@ func numericsCases() []numericsCase {
 	moveCases(add)
 	randomCases(add)
 	lowCases(add)
+	trainCases(add)
 	cs = append(cs, productCases()...)
 	cs = append(cs, attentionNumerics()...)
 	cs = append(cs, quantCases()...)

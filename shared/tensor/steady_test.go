@@ -32,6 +32,9 @@ func TestNoAllocation(t *testing.T) {
 	deep := fresh(d, 2, 8, 8, 128)
 	cat := [2]*Tensor{half, half}
 	tall := fresh(d, 2, 16, 8, 32)
+	ids512 := make([]int32, 512)
+	l1, l2, l3 := fresh(d, 512), fresh(d, 512), fresh(d, 512)
+	states := []AdamWState{{Param: y, Grad: x, M: z, V: z, Mean: fresh(d, 2, 16, 16, 32)}, {Param: c, Grad: c, M: c2, V: c2}}
 	rows := map[string]func(){
 		"Exp":              func() { Exp(y, x) },
 		"Scale":            func() { Scale(y, x, 2) },
@@ -65,6 +68,12 @@ func TestNoAllocation(t *testing.T) {
 		"MaxPool2Grad":     func() { MaxPool2Grad(y, x, half) },
 		"SpaceToDepth2":    func() { SpaceToDepth2(deep, x) },
 		"Attention":        func() { Attention(o, q, q, q, 4, 0.3) },
+		"AdamWAll":         func() { AdamWAll(states, AdamWParams{LR: 1, BC1: 1, BC2: 1}) },
+		"ReLUGrad":         func() { ReLUGrad(y, x, z) },
+		"BCELogits":        func() { BCELogits(y, x, z) },
+		"BCELogitsGrad":    func() { BCELogitsGrad(y, x, z, scalar) },
+		"CrossEntropy":     func() { CrossEntropy(l1, l2, l3, fx, ids512) },
+		"CrossEntropyGrad": func() { CrossEntropyGrad(fy, fx, l2, l3, ids512, scalar) },
 		"AdamW":            func() { AdamW(y, x, z, z, AdamWParams{LR: 1, BC1: 1, BC2: 1}) },
 	}
 	for _, threads := range []int{1, 3} {

@@ -39,7 +39,9 @@ type job struct {
 	w   walk
 	adj AdamWParams
 
-	rope *RoPETable
+	rope   *RoPETable
+	states []AdamWState
+	state  [1]AdamWState
 }
 
 // Do runs one piece; it implements pool.Task.

@@ -87,6 +87,33 @@ func geluGradLoop[T float](j *job, lo, hi int) {
 	vec.GELUGrad(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi])
 }
 
+// ReLUGrad is the derivative of ReLU from its result y: dy where y > 0, and +0 elsewhere, also where y is NaN.
+func ReLUGrad(dst, y, dy *Tensor) {
+	pairwise("ReLUGrad", cheap, dst, y, dy, reluGradLoop[float32], reluGradLoop[float64])
+}
+
+func reluGradLoop[T float](j *job, lo, hi int) {
+	vec.ReLUGrad(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi])
+}
+
+// TanhGrad is the derivative of Tanh from its result y: dy*fma(-y, y, 1).
+func TanhGrad(dst, y, dy *Tensor) {
+	pairwise("TanhGrad", cheap, dst, y, dy, tanhGradLoop[float32], tanhGradLoop[float64])
+}
+
+func tanhGradLoop[T float](j *job, lo, hi int) {
+	vec.TanhGrad(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi])
+}
+
+// SigmoidGrad is the derivative of Sigmoid from its result y: dy*(y*(1-y)).
+func SigmoidGrad(dst, y, dy *Tensor) {
+	pairwise("SigmoidGrad", cheap, dst, y, dy, sigmoidGradLoop[float32], sigmoidGradLoop[float64])
+}
+
+func sigmoidGradLoop[T float](j *job, lo, hi int) {
+	vec.SigmoidGrad(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi])
+}
+
 // pairwise runs a loop over the elements of three tensors of one shape.
 func pairwise(name string, grain int, dst, x, y *Tensor, f32, f64 func(j *job, lo, hi int)) {
 	sameShape(name, dst, x)

@@ -6,6 +6,7 @@ import "github.com/manifold-gen/manifold/shared/tensor/internal/vec"
 // 1-B2^step; GradScale multiplies the gradient first, for clipping.
 type AdamWParams struct {
 	LR, B1, B2, Eps, WeightDecay, BC1, BC2, GradScale float64
+	Mean                                              float64 // AdamWAll: how far averages move, 1 less their decay
 }
 
 // AdamW updates param and its moments m and v in one pass (Loshchilov and Hutter: Decoupled weight decay
@@ -15,19 +16,81 @@ type AdamWParams struct {
 //	g = grad*GradScale;  m = fma(w1, g-m, m);  v = fma(B2, v, w2*(g*g))
 //	param = fma(-step, m/fma(sqrt(v), r2, Eps), param*decay)
 func AdamW(param, grad, m, v *Tensor, h AdamWParams) {
-	sameShape("AdamW", param, grad)
-	sameShape("AdamW", param, m)
-	sameShape("AdamW", param, v)
 	j := newJob()
-	j.t[0], j.t[1], j.t[2], j.t[3], j.adj = param, grad, m, v, h
-	j.elements(param.dtype, param.Len(), dear, adamWLoop[float32], adamWLoop[float64])
+	j.state = [1]AdamWState{{Param: param, Grad: grad, M: m, V: v, WeightDecay: h.WeightDecay}}
+	j.adamW(j.state[:], h)
+}
+
+// AdamWState is a parameter of AdamWAll with what belongs to it.
+type AdamWState struct {
+	Param, Grad, M, V *Tensor
+	Mean              *Tensor // its moving average, or nil
+	WeightDecay       float64 // in place of AdamWParams's
+}
+
+// AdamWAll is AdamW for every one of states and, where there is a Mean, Lerp(Mean, Param, h.Mean) in the same pass over
+// memory. All of it is one parallel region. The tensors have one type; a state without Grad is left out.
+func AdamWAll(states []AdamWState, h AdamWParams) { newJob().adamW(states, h) }
+
+func (j *job) adamW(states []AdamWState, h AdamWParams) {
+	pieces := 0
+	for i := range states {
+		s := &states[i]
+		if s.Grad == nil {
+			continue
+		}
+		sameType("AdamW", states[0].Param, s.Param)
+		for _, t := range [...]*Tensor{s.Grad, s.M, s.V, s.Mean} {
+			if t != nil {
+				sameShape("AdamW", s.Param, t)
+			}
+		}
+		pieces += adamPieces(s)
+	}
+	if pieces == 0 {
+		j.release()
+		return
+	}
+	j.states, j.adj = states, h
+	// Pieces are found by counting, so that a run takes several neighbours.
+	j.run(states[0].Param.dtype, pieces, 4, 16, adamWLoop[float32], adamWLoop[float64])
+}
+
+// adamPiece is the elements of a state that are updated at a time.
+const adamPiece = dear
+
+func adamPieces(s *AdamWState) int {
+	if s.Grad == nil {
+		return 0
+	}
+	return (s.Param.Len() + adamPiece - 1) / adamPiece
 }
 
 func adamWLoop[T float](j *job, lo, hi int) {
-	h := j.adj
-	vec.AdamW(data[T](j.t[0])[lo:hi], data[T](j.t[1])[lo:hi], data[T](j.t[2])[lo:hi], data[T](j.t[3])[lo:hi],
+	i, from := 0, lo
+	for from >= adamPieces(&j.states[i]) {
+		from -= adamPieces(&j.states[i])
+		i++
+	}
+	for n := hi - lo; n > 0; i, from = i+1, 0 {
+		s := &j.states[i]
+		k := min(n, adamPieces(s)-from)
+		if k > 0 {
+			adamRange[T](s, &j.adj, from*adamPiece, min((from+k)*adamPiece, s.Param.Len()))
+			n -= k
+		}
+	}
+}
+
+// adamRange updates the elements lo .. hi-1 of a state.
+func adamRange[T float](s *AdamWState, h *AdamWParams, lo, hi int) {
+	var mean []T
+	if s.Mean != nil {
+		mean = data[T](s.Mean)[lo:hi]
+	}
+	vec.AdamW(data[T](s.Param)[lo:hi], data[T](s.Grad)[lo:hi], data[T](s.M)[lo:hi], data[T](s.V)[lo:hi], mean, h.Mean,
 		vec.AdamWArgs{
-			LR: h.LR, Beta1: h.B1, Beta2: h.B2, Eps: h.Eps, WeightDecay: h.WeightDecay,
+			LR: h.LR, Beta1: h.B1, Beta2: h.B2, Eps: h.Eps, WeightDecay: s.WeightDecay,
 			BiasCorr1: h.BC1, BiasCorr2: h.BC2, GradScale: h.GradScale,
 		})
 }

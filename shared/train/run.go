@@ -122,7 +122,6 @@ func (r *run) interrupted(ctx context.Context, err error) error {
 func (r *run) step(ctx context.Context) error {
 	var sum float64
 	micros := r.cfg.Batch / r.cfg.Micro
-	nn.ZeroGrad(r.params)
 	for i := range micros {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -145,10 +144,7 @@ func (r *run) step(ctx context.Context) error {
 	if !finite(loss) || !finite(norm) {
 		return r.notFinite(loss, rate)
 	}
-	r.adam.Step(rate, scale)
-	if r.ema != nil {
-		r.ema.Update()
-	}
+	r.adam.StepMean(rate, scale, r.ema)
 	r.Steps++
 	r.Position += uint64(r.cfg.Batch)
 	r.LossSum += loss
@@ -157,7 +153,8 @@ func (r *run) step(ctx context.Context) error {
 	return nil
 }
 
-// micro adds the gradients of micro-batch i to those of the parameters, and returns its loss.
+// micro adds the gradients of micro-batch i to those of the parameters, the first one's to nothing, and returns its
+// loss.
 func (r *run) micro(i int) (loss float64, err error) {
 	r.tape.Reset()
 	r.batch.Step = r.Steps
@@ -169,7 +166,11 @@ func (r *run) micro(i int) (loss float64, err error) {
 			return
 		}
 		loss = first(l.Tensor)
-		nn.Backward(r.tape, l, r.params)
+		if i == 0 {
+			nn.Gradient(r.tape, l, r.params)
+		} else {
+			nn.Backward(r.tape, l, r.params)
+		}
 	})
 	if caught != nil {
 		err = fault.E(fault.Internal, "TASK_SHAPES", "", "step %d: %w", r.Steps+1, caught)

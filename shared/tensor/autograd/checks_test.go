@@ -64,6 +64,19 @@ var checks = flatten([]check{
 	un("Sigmoid", Sigmoid, -3, 3),
 	un("SiLU", SiLU, -3, 3),
 	bin("SiLUGrad", SiLUGrad, in(2, 5), in(2, 5)),
+	bin("GELUGrad", GELUGrad, in(2, 5), in(2, 5)),
+	bin("TanhGrad", TanhGrad, in(2, 5), in(2, 5)),
+	bin("SigmoidGrad", SigmoidGrad, in(2, 5), in(2, 5)),
+	bin("LogSoftmaxGrad", LogSoftmaxGrad, in(2, 5), in(2, 5)),
+	bin("ReLUGrad", func(y, dy *Value) *Value { return ReLUGrad(AddScalar(y, 3), dy) }, in(2, 5), in(2, 5)),
+	bin("BCELogits", BCELogits, in(2, 5), in(2, 5).in(0, 1)),
+	{"BCELogitsGrad", []input{in(2, 5), in(2, 5), in()},
+		func(in []*Value) *Value { return BCELogitsGrad(in[0], in[1], in[2]) }},
+	un("CrossEntropy", func(x *Value) *Value { return CrossEntropy(x, []int32{3, -1}) }, -2, 2),
+	bin("CrossEntropyGrad", func(x, c *Value) *Value {
+		y := CrossEntropy(x, []int32{3, -1})
+		return crossEntropyGrad(x, c, &y.attr)
+	}, in(2, 5), in()),
 	un("ReLU positive", ReLU, 0.1, 2),
 	un("ReLU negative", ReLU, -2, -0.1),
 	un("GELU", GELU, -3, 3),

@@ -65,13 +65,28 @@ func Abs(x *Value) *Value { return unary(OpAbs, tensor.Abs, x) }
 // Softplus is log(1+e^x).
 func Softplus(x *Value) *Value { return unary(OpSoftplus, tensor.Softplus, x) }
 
-// SiLUGrad is the derivative of SiLU at x times dy, fused.
-func SiLUGrad(x, dy *Value) *Value {
-	t := shared(OpSiLUGrad, x, dy)
+// slope records a fused derivative times dy.
+func slope(op Op, f func(dst, x, dy *tensor.Tensor), x, dy *Value) *Value {
+	t := shared(op, x, dy)
 	dx := x.like()
-	tensor.SiLUGrad(dx, x.Tensor, dy.Tensor)
-	return t.record(OpSiLUGrad, dx, nil, x, dy)
+	f(dx, x.Tensor, dy.Tensor)
+	return t.record(op, dx, nil, x, dy)
 }
+
+// SiLUGrad is the derivative of SiLU at x times dy, fused.
+func SiLUGrad(x, dy *Value) *Value { return slope(OpSiLUGrad, tensor.SiLUGrad, x, dy) }
+
+// GELUGrad is the derivative of GELU at x times dy, fused.
+func GELUGrad(x, dy *Value) *Value { return slope(OpGELUGrad, tensor.GELUGrad, x, dy) }
+
+// ReLUGrad is the derivative of ReLU from its result y times dy, fused.
+func ReLUGrad(y, dy *Value) *Value { return slope(OpReLUGrad, tensor.ReLUGrad, y, dy) }
+
+// TanhGrad is the derivative of Tanh from its result y times dy, fused.
+func TanhGrad(y, dy *Value) *Value { return slope(OpTanhGrad, tensor.TanhGrad, y, dy) }
+
+// SigmoidGrad is the derivative of Sigmoid from its result y times dy, fused.
+func SigmoidGrad(y, dy *Value) *Value { return slope(OpSigmoidGrad, tensor.SigmoidGrad, y, dy) }
 
 // Scale is x*c; c is rounded to the element type once.
 func Scale(x *Value, c float64) *Value {

@@ -22,11 +22,15 @@ func (e *Epilogue) tensors() tensor.Epilogue {
 	return te
 }
 
-// split parts the epilogue into what can be added at once, because no derivative needs the sum before
-// it, and what must be recorded after the product: an activation, whose derivative needs its argument.
+// split parts the epilogue into what the product does at once and what must be recorded after it: an activation whose
+// derivative needs its argument, and what follows that. ReLU's derivative needs its result alone, so the product applies
+// it; a residual after it must wait, because the result has to remain.
 func (e *Epilogue) split() (now, later Epilogue) {
-	if e.Act == tensor.ActNone {
+	switch e.Act {
+	case tensor.ActNone:
 		return *e, Epilogue{}
+	case tensor.ActReLU:
+		return Epilogue{Bias: e.Bias, Act: e.Act}, Epilogue{Residual: e.Residual}
 	}
 	return Epilogue{Bias: e.Bias}, Epilogue{Act: e.Act, Residual: e.Residual}
 }
@@ -45,6 +49,17 @@ func (e *Epilogue) apply(x *Value) *Value {
 		x = Add(x, e.Residual)
 	}
 	return x
+}
+
+// applied records ReLU as an operation that the product p did in its own memory. The value of the product itself
+// is lost, but no derivative reads it.
+func (e *Epilogue) applied(p *Value) *Value {
+	if e.Act != tensor.ActReLU {
+		return p
+	}
+	y := p.tape.record(OpReLU, p.Tensor, nil, p)
+	y.owner = p.owner
+	return y
 }
 
 // LinearPacked is Linear by packed weights [K, N], all of the epilogue fused, with the same bits. It

@@ -1,12 +1,30 @@
 package autograd
 
-import "math"
+import (
+	"math"
+
+	"github.com/manifold-gen/manifold/shared/tensor"
+)
 
 // Parts that several rows of the table use, and the expansions of fused operations into primitives.
 
 func oneMinus(x *Value) *Value { return AddScalar(Neg(x), 1) }
 
 func zero(like *Value) *Value { return like.tape.Scalar(like.DType(), 0) }
+
+// expandCrossEntropyGrad is c*(softmax(x) - 1 at the target), 0 in rows without a target.
+func expandCrossEntropyGrad(v *Value) *Value {
+	x, c := v.in[0], v.in[1]
+	r, n := x.Dims2()
+	pick, counts := tensor.New(tensor.Float64, r, n), tensor.New(tensor.Float64, r, 1)
+	for i, t := range v.attr.ids {
+		if t >= 0 {
+			pick.F64()[i*n+int(t)], counts.F64()[i] = 1, 1
+		}
+	}
+	on := func(x *tensor.Tensor) *Value { return v.tape.Const(x.To(v.DType())) }
+	return Mul(c, Mul(on(counts), Sub(Softmax(x), on(pick))))
+}
 
 // positive is 1 where x > 0 and 0 elsewhere.
 func positive(x *Value) *Value { return Greater(x, zero(x)) }

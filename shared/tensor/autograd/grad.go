@@ -18,6 +18,16 @@ func (t *Tape) Grad(loss *Value, wrt []*Value, createGraph bool) []*Value {
 	return t.Pull(loss, t.Const(one), wrt, createGraph)
 }
 
+// Into says where the next Grad or Pull shall put the gradient with respect to v: into dst, of v's type and shape,
+// which may belong to anybody, instead of memory of the tape. What dst held is overwritten, with zeros if the loss does
+// not depend on v.
+func (t *Tape) Into(v *Value, dst *tensor.Tensor) {
+	if v.tape != t || !v.SameShape(dst) || v.DType() != dst.DType() {
+		panic(&tensor.Error{Op: "Into", Shapes: [][]int{v.Shape(), dst.Shape()}, Msg: "value and gradient differ"})
+	}
+	v.sink = dst
+}
+
 // Pull is the vector-Jacobian product: for y of any shape and a cotangent dy of that shape it returns
 // the gradients of sum(y*dy) with respect to wrt, as Grad does. dy is treated as a constant unless it
 // lies on the tape as more than that.
@@ -34,15 +44,27 @@ func (t *Tape) Pull(y, dy *Value, wrt []*Value, createGraph bool) []*Value {
 
 	grads := t.lists.take(len(wrt))
 	for i, x := range wrt {
-		grads[i] = x.acc
-		if x.acc == nil {
-			grads[i] = t.Zeros(x.DType(), x.Shape()...)
-		}
+		grads[i] = t.gradient(x)
 	}
 	for _, x := range wrt {
-		x.acc, x.want = nil, false
+		x.acc, x.sink, x.want = nil, nil, false
 	}
 	return grads
+}
+
+// gradient is what x has collected, in its sink if it has one.
+func (t *Tape) gradient(x *Value) *Value {
+	switch {
+	case x.sink == nil && x.acc == nil:
+		return t.Zeros(x.DType(), x.Shape()...)
+	case x.sink == nil || x.acc != nil && x.acc.Tensor == x.sink:
+		return x.acc
+	case x.acc == nil:
+		x.sink.Zero()
+	default:
+		x.sink.CopyFrom(x.acc.Tensor)
+	}
+	return t.Const(x.sink)
 }
 
 func (t *Tape) checkPull(y, dy *Value, wrt []*Value) {
@@ -130,7 +152,11 @@ func (w *walker) pass(v, g *Value) {
 	default:
 		for i, x := range v.in {
 			if x.path == w.tape.walk && r.pulls[i] != nil {
-				w.give(x, r.pulls[i](v, g))
+				t := w.tape
+				t.dest = w.sink(x)
+				d := r.pulls[i](v, g)
+				t.dest, t.taken = nil, nil
+				w.give(x, d)
 			}
 		}
 	}
@@ -150,7 +176,9 @@ func (w *walker) through(v, g *Value, expand func(v *Value) *Value) {
 // give adds the cotangent d to what x has collected, after undoing a broadcast of x.
 func (w *walker) give(x, d *Value) {
 	if !x.SameShape(d.Tensor) {
+		w.tape.dest = w.sink(x)
 		d = SumTo(d, x.Shape()...)
+		w.tape.dest, w.tape.taken = nil, nil
 	}
 	hold(d)
 	old := x.acc
@@ -171,6 +199,14 @@ func (w *walker) give(x, d *Value) {
 // alone says whether the walk made v's buffer and nothing else shows it, so that it may be written.
 func (w *walker) alone(v *Value) bool {
 	return !w.graph && v.owner != nil && v.owner.uses == 1 && v.owner.index >= w.born
+}
+
+// sink is where the first cotangent of x goes, or nil. A derivative that is recorded stays on the tape.
+func (w *walker) sink(x *Value) *tensor.Tensor {
+	if x.acc != nil || w.graph {
+		return nil
+	}
+	return x.sink
 }
 
 func hold(v *Value) {

@@ -1,6 +1,10 @@
 package autograd
 
-import "github.com/manifold-gen/manifold/shared/tensor"
+import (
+	"slices"
+
+	"github.com/manifold-gen/manifold/shared/tensor"
+)
 
 // bufferKind is what a recycled buffer must have in common with the tensor wanted.
 type bufferKind struct {
@@ -24,6 +28,15 @@ func (t *Tape) alloc(d tensor.DType, shape ...int) *tensor.Tensor {
 	return t.arena.New(d, shape...)
 }
 
+// result is alloc for an operation that is the last of a derivative's row: the gradient goes where it is wanted.
+func (t *Tape) result(d tensor.DType, shape ...int) *tensor.Tensor {
+	if x := t.dest; x != nil && x.DType() == d && slices.Equal(x.Shape(), shape) {
+		t.dest, t.taken = nil, x
+		return x
+	}
+	return t.alloc(d, shape...)
+}
+
 // like allocates a tensor of v's type and shape.
 func (v *Value) like() *tensor.Tensor { return v.tape.alloc(v.DType(), v.Shape()...) }
 
@@ -33,8 +46,15 @@ func (t *Tape) recycle(v *Value) {
 		return
 	}
 	v.freed = true
-	k := bufferKind{v.DType(), v.Len()}
-	t.free[k] = append(t.free[k], v.Tensor)
+	t.reuse(v.Tensor)
+}
+
+// reuse makes a tensor that no value shows available to the next alloc of its size.
+func (t *Tape) reuse(x *tensor.Tensor) {
+	if x.Len() > 0 {
+		k := bufferKind{x.DType(), x.Len()}
+		t.free[k] = append(t.free[k], x)
+	}
 }
 
 // Done tells an inference tape that the values, and all that share their buffers by Reshape, will not be

@@ -14,11 +14,15 @@ const (
 	OpRsqrt
 	OpRecip
 	OpTanh
+	OpTanhGrad
 	OpSigmoid
+	OpSigmoidGrad
 	OpSiLU
 	OpSiLUGrad
 	OpReLU
+	OpReLUGrad
 	OpGELU
+	OpGELUGrad
 	OpGELUTanh
 	OpSin
 	OpCos
@@ -46,6 +50,11 @@ const (
 	OpSoftmax
 	OpSoftmaxGrad
 	OpLogSoftmax
+	OpLogSoftmaxGrad
+	OpBCELogits
+	OpBCELogitsGrad
+	OpCrossEntropy
+	OpCrossEntropyGrad
 
 	OpMatMul
 	OpConv2D
@@ -90,7 +99,9 @@ var opNames = [numOps]string{
 	OpSlice: "Slice", OpPadInto: "PadInto", OpGather: "Gather", OpScatterAdd: "ScatterAdd",
 	OpUpsampleNearest2: "UpsampleNearest2", OpSumPool2: "SumPool2", OpMaxPool2: "MaxPool2",
 	OpMaxPool2Grad: "MaxPool2Grad", OpSpaceToDepth2: "SpaceToDepth2", OpDepthToSpace2: "DepthToSpace2",
-	OpAttention: "Attention",
+	OpAttention: "Attention", OpReLUGrad: "ReLUGrad", OpGELUGrad: "GELUGrad", OpTanhGrad: "TanhGrad",
+	OpSigmoidGrad: "SigmoidGrad", OpLogSoftmaxGrad: "LogSoftmaxGrad", OpBCELogits: "BCELogits",
+	OpBCELogitsGrad: "BCELogitsGrad", OpCrossEntropy: "CrossEntropy", OpCrossEntropyGrad: "CrossEntropyGrad",
 }
 
 // String is the operation's name, that of the function that records it.

@@ -20,7 +20,7 @@ func MatMul(a, b *Value, ta, tb bool) *Value {
 	if tb {
 		s.d[s.n-1] = b.Dim(-2)
 	}
-	y := t.alloc(a.DType(), s.dims()...)
+	y := t.result(a.DType(), s.dims()...)
 	tensor.MatMul(y, a.Tensor, b.Tensor, ta, tb)
 	return t.record(OpMatMul, y, &attr{ta: ta, tb: tb}, a, b)
 }
@@ -63,7 +63,7 @@ func Linear(x, w *Value, e Epilogue) *Value {
 	now, later := e.split()
 	te := now.tensors()
 	tensor.MatMulEx(y, x.Tensor, w.Tensor, false, false, &te)
-	return later.apply(t.recordProduct(OpMatMul, y, nil, x, w, now))
+	return later.apply(now.applied(t.recordProduct(OpMatMul, y, nil, x, w, now)))
 }
 
 // Conv2D is the convolution of pictures x [N, H, W, Ci] by w [KH, KW, Ci, Co] and the epilogue: [N, Ho, Wo,
@@ -75,7 +75,7 @@ func Conv2D(x, w *Value, spec tensor.ConvSpec, e Epilogue) *Value {
 	now, later := e.split()
 	te := now.tensors()
 	tensor.Conv2DEx(y, x.Tensor, w.Tensor, spec, &te)
-	return later.apply(t.recordProduct(OpConv2D, y, &attr{spec: spec.Normalize()}, x, w, now))
+	return later.apply(now.applied(t.recordProduct(OpConv2D, y, &attr{spec: spec.Normalize()}, x, w, now)))
 }
 
 // convResult allocates the result of a convolution of x.
@@ -118,7 +118,7 @@ func Conv2DInputGrad(dy, weight *Value, h, w int, spec tensor.ConvSpec) *Value {
 func Conv2DWeightGrad(x, dy *Value, kh, kw int, spec tensor.ConvSpec) *Value {
 	t := shared(OpConv2DWeightGrad, x, dy)
 	spec = spec.Normalize()
-	dw := t.alloc(x.DType(), kh, kw, x.Dim(-1), dy.Dim(-1))
+	dw := t.result(x.DType(), kh, kw, x.Dim(-1), dy.Dim(-1))
 	tensor.Conv2DWeightGrad(dw, x.Tensor, dy.Tensor, spec)
 	return t.record(OpConv2DWeightGrad, dw, &attr{spec: spec}, x, dy)
 }

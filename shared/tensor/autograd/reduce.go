@@ -55,7 +55,7 @@ func meanKeep(x *Value, axes ...int) *Value {
 // SumTo adds x over the axes along which a tensor of the given shape would be repeated to x's shape. It
 // is the adjoint of BroadcastTo.
 func SumTo(x *Value, shape ...int) *Value {
-	y := x.tape.alloc(x.DType(), shape...)
+	y := x.tape.result(x.DType(), shape...)
 	tensor.SumTo(y, x.Tensor)
 	return x.tape.record(OpSumTo, y, nil, x)
 }
@@ -91,4 +91,12 @@ func SoftmaxGrad(y, dy *Value) *Value {
 	dx := y.like()
 	tensor.SoftmaxGrad(dx, y.Tensor, dy.Tensor)
 	return t.record(OpSoftmaxGrad, dx, nil, y, dy)
+}
+
+// LogSoftmaxGrad is the derivative of LogSoftmax from its result y: dy-exp(y)*sum(dy), fused.
+func LogSoftmaxGrad(y, dy *Value) *Value {
+	t := shared(OpLogSoftmaxGrad, y, dy)
+	dx := y.like()
+	tensor.LogSoftmaxGrad(dx, y.Tensor, dy.Tensor)
+	return t.record(OpLogSoftmaxGrad, dx, nil, y, dy)
 }

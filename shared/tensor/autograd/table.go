@@ -40,25 +40,29 @@ var table = [numOps]row{
 	OpLeaf: {pulls: []pull{}},
 
 	// y = f(x)
-	OpNeg:      dx(func(g, _, _ *Value) *Value { return Neg(g) }),
-	OpExp:      dx(func(g, _, y *Value) *Value { return Mul(g, y) }),
-	OpLog:      dx(func(g, x, _ *Value) *Value { return Div(g, x) }),
-	OpSqrt:     dx(func(g, _, y *Value) *Value { return Scale(Div(g, y), 0.5) }),
-	OpRsqrt:    dx(func(g, x, y *Value) *Value { return Scale(Mul(g, Div(y, x)), -0.5) }),
-	OpRecip:    dx(func(g, _, y *Value) *Value { return Neg(Mul(g, Square(y))) }),
-	OpTanh:     dx(func(g, _, y *Value) *Value { return Mul(g, oneMinus(Square(y))) }),
-	OpSigmoid:  dx(func(g, _, y *Value) *Value { return Mul(g, Mul(y, oneMinus(y))) }),
-	OpSiLU:     dx(func(g, x, _ *Value) *Value { return SiLUGrad(x, g) }),
-	OpSiLUGrad: {expand: expandSiLUGrad},
-	OpReLU:     dx(func(g, x, _ *Value) *Value { return Mul(g, positive(x)) }),
-	OpGELU:     dx(func(g, x, _ *Value) *Value { return Mul(g, geluSlope(x)) }),
-	OpGELUTanh: dx(func(g, x, _ *Value) *Value { return Mul(g, geluTanhSlope(x)) }),
-	OpSin:      dx(func(g, x, _ *Value) *Value { return Mul(g, Cos(x)) }),
-	OpCos:      dx(func(g, x, _ *Value) *Value { return Neg(Mul(g, Sin(x))) }),
-	OpErf:      dx(func(g, x, _ *Value) *Value { return Mul(g, Scale(Exp(Neg(Square(x))), 2/math.SqrtPi)) }),
-	OpSquare:   dx(func(g, x, _ *Value) *Value { return Scale(Mul(g, x), 2) }),
-	OpAbs:      dx(func(g, x, _ *Value) *Value { return Mul(g, Sub(positive(x), positive(Neg(x)))) }),
-	OpSoftplus: dx(func(g, x, _ *Value) *Value { return Mul(g, Sigmoid(x)) }),
+	OpNeg:         dx(func(g, _, _ *Value) *Value { return Neg(g) }),
+	OpExp:         dx(func(g, _, y *Value) *Value { return Mul(g, y) }),
+	OpLog:         dx(func(g, x, _ *Value) *Value { return Div(g, x) }),
+	OpSqrt:        dx(func(g, _, y *Value) *Value { return Scale(Div(g, y), 0.5) }),
+	OpRsqrt:       dx(func(g, x, y *Value) *Value { return Scale(Mul(g, Div(y, x)), -0.5) }),
+	OpRecip:       dx(func(g, _, y *Value) *Value { return Neg(Mul(g, Square(y))) }),
+	OpTanh:        dx(func(g, _, y *Value) *Value { return TanhGrad(y, g) }),
+	OpTanhGrad:    {expand: func(v *Value) *Value { return Mul(v.in[1], oneMinus(Square(v.in[0]))) }},
+	OpSigmoid:     dx(func(g, _, y *Value) *Value { return SigmoidGrad(y, g) }),
+	OpSigmoidGrad: {expand: func(v *Value) *Value { return Mul(v.in[1], Mul(v.in[0], oneMinus(v.in[0]))) }},
+	OpSiLU:        dx(func(g, x, _ *Value) *Value { return SiLUGrad(x, g) }),
+	OpSiLUGrad:    {expand: expandSiLUGrad},
+	OpReLU:        dx(func(g, _, y *Value) *Value { return ReLUGrad(y, g) }),
+	OpReLUGrad:    {pulls: []pull{nil, func(v, g *Value) *Value { return ReLUGrad(v.in[0], g) }}},
+	OpGELU:        dx(func(g, x, _ *Value) *Value { return GELUGrad(x, g) }),
+	OpGELUGrad:    {expand: func(v *Value) *Value { return Mul(v.in[1], geluSlope(v.in[0])) }},
+	OpGELUTanh:    dx(func(g, x, _ *Value) *Value { return Mul(g, geluTanhSlope(x)) }),
+	OpSin:         dx(func(g, x, _ *Value) *Value { return Mul(g, Cos(x)) }),
+	OpCos:         dx(func(g, x, _ *Value) *Value { return Neg(Mul(g, Sin(x))) }),
+	OpErf:         dx(func(g, x, _ *Value) *Value { return Mul(g, Scale(Exp(Neg(Square(x))), 2/math.SqrtPi)) }),
+	OpSquare:      dx(func(g, x, _ *Value) *Value { return Scale(Mul(g, x), 2) }),
+	OpAbs:         dx(func(g, x, _ *Value) *Value { return Mul(g, Sub(positive(x), positive(Neg(x)))) }),
+	OpSoftplus:    dx(func(g, x, _ *Value) *Value { return Mul(g, Sigmoid(x)) }),
 
 	OpScale:     {pulls: []pull{func(v, g *Value) *Value { return Scale(g, v.attr.c) }}},
 	OpAddScalar: {pulls: []pull{same}},
@@ -98,7 +102,19 @@ var table = [numOps]row{
 	}}},
 	OpSoftmax:     dx(func(g, _, y *Value) *Value { return SoftmaxGrad(y, g) }),
 	OpSoftmaxGrad: {expand: expandSoftmaxGrad},
-	OpLogSoftmax:  dx(func(g, _, y *Value) *Value { return Sub(g, Mul(Exp(y), sumKeep(g, -1))) }),
+	OpLogSoftmax:  dx(func(g, _, y *Value) *Value { return LogSoftmaxGrad(y, g) }),
+	OpLogSoftmaxGrad: {expand: func(v *Value) *Value {
+		y, g := v.in[0], v.in[1]
+		return Sub(g, Mul(Exp(y), sumKeep(g, -1)))
+	}},
+
+	// Losses, summed
+	OpBCELogits: dab(
+		func(g, x, p *Value) *Value { return BCELogitsGrad(x, p, g) },
+		func(g, x, _ *Value) *Value { return Neg(Mul(g, x)) }),
+	OpBCELogitsGrad:    {expand: func(v *Value) *Value { return Mul(v.in[2], Sub(Sigmoid(v.in[0]), v.in[1])) }},
+	OpCrossEntropy:     {pulls: []pull{func(v, g *Value) *Value { return crossEntropyGrad(v.in[0], g, &v.attr) }}},
+	OpCrossEntropyGrad: {expand: expandCrossEntropyGrad},
 
 	// Products: c = a b with either transposed; a bias and a residual may have been added
 	OpMatMul: {pulls: []pull{

@@ -13,6 +13,9 @@ type Tape struct {
 	free   map[bufferKind][]*tensor.Tensor
 	leaves map[*tensor.Tensor]*Value
 	walk   uint64 // number of the last derivative walk
+
+	// The sink of the input whose cotangent is being computed, until an operation takes it for its result.
+	dest, taken *tensor.Tensor
 }
 
 // NewTape returns a recording tape that takes its tensors from arena. A nil arena makes one. The tape
@@ -47,6 +50,7 @@ func (t *Tape) Arena() *tensor.Arena { return t.arena }
 func (t *Tape) Reset() {
 	t.values.reset()
 	t.lists.reset()
+	t.dest, t.taken = nil, nil
 	clear(t.leaves)
 	for k, l := range t.free {
 		clear(l)
@@ -110,6 +114,9 @@ func (t *Tape) record(op Op, out *tensor.Tensor, a *attr, in ...*Value) *Value {
 	v := t.values.next()
 	*v = Value{Tensor: out, tape: t, op: op, index: t.values.total - 1}
 	v.owner = v
+	if t.taken != nil && out == t.taken {
+		v.freed, t.taken = true, nil // a sink is not the tape's to recycle
+	}
 	if !t.recording {
 		return v
 	}

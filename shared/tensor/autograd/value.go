@@ -12,11 +12,12 @@ type Value struct {
 	in   []*Value // inputs, in the tape's slab; kept only while recording
 	attr attr
 
-	index int    // position on the tape
-	needs bool   // some leaf below wants gradients
-	want  bool   // the walk in progress was asked for this value's gradient
-	path  uint64 // the number of the walk on whose path from wrt to loss this value lies
-	acc   *Value // cotangent collected so far by the walk in progress
+	index int            // position on the tape
+	needs bool           // some leaf below wants gradients
+	want  bool           // the walk in progress was asked for this value's gradient
+	path  uint64         // the number of the walk on whose path from wrt to loss this value lies
+	acc   *Value         // cotangent collected so far by the walk in progress
+	sink  *tensor.Tensor // where the next walk shall put the gradient; nil for memory of the tape
 
 	// Recycling of buffers (memory.go).
 	owner *Value // the value whose buffer this one shows; nil when the tape may not recycle it

@@ -37,6 +37,7 @@ func Workloads() []Workload {
 		encoders(miniLM, f32Linear),
 		encoders(miniLM, int8Linear),
 		encoders(miniLM, bf16Linear),
+		trainings(),
 	)
 }
 

@@ -22,6 +22,21 @@ func Backward(t *autograd.Tape, loss *autograd.Value, params []*Param) {
 	}
 }
 
+// Gradient sets the Grad of params, which it allocates where it is nil, to the gradients of loss, and to zero where the
+// loss does not depend on the parameter. It is ZeroGrad and Backward without the passes over memory that clear and
+// add. After the first call it allocates nothing.
+func Gradient(t *autograd.Tape, loss *autograd.Value, params []*Param) {
+	wrt := t.List(len(params))
+	for i, p := range params {
+		if p.Grad == nil {
+			p.Grad = tensor.New(p.DType(), p.Shape()...)
+		}
+		wrt[i] = p.On(t)
+		t.Into(wrt[i], p.Grad)
+	}
+	t.Grad(loss, wrt, false)
+}
+
 // ZeroGrad sets all gradients to zero.
 func ZeroGrad(params []*Param) {
 	for _, p := range params {

@@ -425,3 +425,46 @@ func TestBindAndPack(t *testing.T) {
 		t.Error("a file of another model was bound")
 	}
 }
+
+// Gradient leaves what ZeroGrad and Backward leave, wherever a parameter is used, and zeros where it is not.
+func TestGradientIsBackwardFromZero(t *testing.T) {
+	type model struct {
+		Conv  *Conv2D    `weights:"conv"`
+		Norm  *GroupNorm `weights:"norm"`
+		Twice *Linear    `weights:"twice"`
+		Table *Embedding `weights:"table"`
+		Free  *Linear    `weights:"free"`
+	}
+	m := &model{NewConv2D(3, 8, 3, 1), NewGroupNorm(2, 8, 1e-5), NewLinear(8, 8, true), NewEmbedding(4, 8),
+		NewLinear(2, 2, true)}
+	Init(m, 3)
+	params := Params(m)
+	x := tensor.New(tensor.Float32, 2, 4, 4, 3)
+	rng.New(1).Normal(x.F32(), 0, 0, rng.General)
+	loss := func(tape *autograd.Tape) *autograd.Value {
+		h := m.Norm.ForwardSiLU(tape, m.Conv.ForwardThen(tape, tape.Const(x), Then{Act: tensor.ActReLU}))
+		h = autograd.Add(autograd.Mean(h, 1, 2), m.Table.Forward(tape, []int32{3, 1}))
+		h = m.Twice.ForwardThen(tape, h, Then{Act: tensor.ActReLU, Residual: h})
+		return CrossEntropy(m.Twice.Forward(tape, h), []int32{1, 7})
+	}
+	tape := autograd.NewTape(nil)
+	ZeroGrad(params)
+	Backward(tape, loss(tape), params)
+	var want [][]float32
+	for _, p := range params {
+		if p.Grad == nil {
+			p.Grad = tensor.New(tensor.Float32, p.Shape()...)
+		}
+		want = append(want, slices.Clone(p.Grad.F32()))
+		p.Grad.Fill(7)
+	}
+	for range 3 {
+		tape.Reset()
+		Gradient(tape, loss(tape), params)
+		for i, p := range params {
+			if !slices.Equal(p.Grad.F32(), want[i]) {
+				t.Errorf("%s: %v, want %v", p.Name, p.Grad.F32(), want[i])
+			}
+		}
+	}
+}

@@ -20,6 +20,7 @@ type AdamW struct {
 	cfg    AdamWConfig
 	params []*nn.Param
 	m, v   []*tensor.Tensor
+	states []tensor.AdamWState // one a parameter, filled in every step
 	steps  counter
 }
 
@@ -38,27 +39,45 @@ func NewAdamW(params []*nn.Param, cfg AdamWConfig) *AdamW {
 	check("AdamW's Beta2", cfg.Beta2, 0, 1-0x1p-53)
 	check("AdamW's Eps", cfg.Eps, 0, 1)
 	check("AdamW's WeightDecay", cfg.WeightDecay, 0, math.MaxFloat64)
-	return &AdamW{cfg: cfg, params: params, m: moments(params), v: moments(params), steps: newCounter()}
+	return &AdamW{cfg: cfg, params: params, m: moments(params), v: moments(params),
+		states: make([]tensor.AdamWState, len(params)), steps: newCounter()}
 }
 
 // Step implements Optimizer.
-func (a *AdamW) Step(lr, gradScale float64) {
+func (a *AdamW) Step(lr, gradScale float64) { a.StepMean(lr, gradScale, nil) }
+
+// StepMean is Step and e.Update in one pass over memory, with the same bits. e averages the same parameters in the
+// same order; nil is no average.
+func (a *AdamW) StepMean(lr, gradScale float64, e *EMA) {
 	n := a.steps.add()
 	h := tensor.AdamWParams{
 		LR: lr, B1: a.cfg.Beta1, B2: a.cfg.Beta2, Eps: a.cfg.Eps, GradScale: gradScale,
 		BC1: 1 - power(a.cfg.Beta1, n),
 		BC2: 1 - power(a.cfg.Beta2, n),
 	}
+	if e != nil {
+		check("the number of parameters of the average", float64(len(e.params)), float64(len(a.params)),
+			float64(len(a.params)))
+		h.Mean = e.move()
+	}
 	for i, p := range a.params {
-		if p.Grad == nil {
-			continue
-		}
-		h.WeightDecay = 0
+		s := &a.states[i]
+		*s = tensor.AdamWState{Param: p.Tensor, Grad: p.Grad, M: a.m[i], V: a.v[i]}
 		if decays(p) {
-			h.WeightDecay = a.cfg.WeightDecay
+			s.WeightDecay = a.cfg.WeightDecay
 		}
-		tensor.AdamW(p.Tensor, p.Grad, a.m[i], a.v[i], h)
-		p.Changed()
+		if e != nil {
+			s.Mean = e.shadow[i]
+			if p.Grad == nil {
+				tensor.Lerp(s.Mean, p.Tensor, h.Mean)
+			}
+		}
+	}
+	tensor.AdamWAll(a.states, h)
+	for _, p := range a.params {
+		if p.Grad != nil {
+			p.Changed()
+		}
 	}
 }
 

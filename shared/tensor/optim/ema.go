@@ -28,14 +28,20 @@ func NewEMA(params []*nn.Param, decay float64, warm bool) *EMA {
 
 // Update moves the average by 1-decay towards the parameters.
 func (e *EMA) Update() {
+	d := e.move()
+	for i, p := range e.params {
+		tensor.Lerp(e.shadow[i], p.Tensor, d)
+	}
+}
+
+// move counts an update and returns how far it moves.
+func (e *EMA) move() float64 {
 	n := float64(e.updates.add())
 	d := e.decay
 	if e.warm {
 		d = min(d, (1+n)/(10+n))
 	}
-	for i, p := range e.params {
-		tensor.Lerp(e.shadow[i], p.Tensor, 1-d)
-	}
+	return 1 - d
 }
 
 // CopyTo writes the average into the parameters of a model of the same structure, which may be the one

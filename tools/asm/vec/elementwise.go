@@ -151,15 +151,8 @@ func elementwiseKernels() []elementwise {
 		{name: "adamW", outs: []string{"param", "m", "v"}, ins: []string{"param", "grad", "m", "v"},
 			scalars: []string{"gs", "w1", "b2", "w2", "r2", "eps", "decay", "step"},
 			body: func(m *machine, in, s []value) []value {
-				g := m.mul(in[1], s[0])
-				mm := m.canon(m.fma(s[1], m.sub(g, in[2]), in[2]))
-				w := m.mul(s[3], m.mul(g, g))
-				m.madd231(w, s[2], in[3])
-				v := m.canon(w)
-				den := m.fma(m.sqrt(v), s[4], s[5])
-				p := m.mul(in[0], s[6])
-				m.nmadd231(p, s[7], m.div(mm, den))
-				return []value{m.canon(p), mm, v}
+				p, mm, v := m.adamW(in, s)
+				return []value{p, mm, v}
 			}},
 		{name: "sgd", outs: []string{"param", "vel"}, ins: []string{"param", "grad", "vel"},
 			scalars: []string{"lr", "mu", "wd", "gs"},
@@ -189,7 +182,7 @@ func elementwiseKernels() []elementwise {
 			l = append(l, scalarLeft(p.name, p.f))
 		}
 	}
-	return l
+	return append(l, trainKernels()...)
 }
 
 // emit writes the kernel: a loop over whole vectors, then one masked vector. NEON, whose registers have 4 lanes

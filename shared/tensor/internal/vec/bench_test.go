@@ -49,7 +49,7 @@ var benchCases = []struct {
 	{"SumRows C=128", 4, func(d, a, b, c []float32) { SumRows(d[:128], a, len(a)/128, 128) }},
 	{"LayerNormRow", 8, func(d, a, b, c []float32) { LayerNormRow(d, a, b, c, 1e-5) }},
 	{"AdamW", 28, func(d, a, b, c []float32) {
-		AdamW(d, a, c, b, AdamWArgs{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, BiasCorr1: 0.1, BiasCorr2: 0.1,
+		AdamW(d, a, c, b, nil, 0, AdamWArgs{LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, BiasCorr1: 0.1, BiasCorr2: 0.1,
 			GradScale: 1})
 	}},
 }

@@ -432,6 +432,62 @@ func kGreaterLeft(dst, a *float32, s float32, n int) {
 	greaterLeft256(dst, a, s, n)
 }
 
+func kReluGrad(dst, y, dy *float32, n int) {
+	if wide() {
+		reluGrad512(dst, y, dy, n)
+		return
+	}
+	reluGrad256(dst, y, dy, n)
+}
+
+func kTanhGrad(dst, y, dy *float32, n int) {
+	if wide() {
+		tanhGrad512(dst, y, dy, n)
+		return
+	}
+	tanhGrad256(dst, y, dy, n)
+}
+
+func kSigmoidGrad(dst, y, dy *float32, n int) {
+	if wide() {
+		sigmoidGrad512(dst, y, dy, n)
+		return
+	}
+	sigmoidGrad256(dst, y, dy, n)
+}
+
+func kBceLogits(dst, x, p *float32, n int) {
+	if wide() {
+		bceLogits512(dst, x, p, n)
+		return
+	}
+	bceLogits256(dst, x, p, n)
+}
+
+func kBceLogitsGrad(dst, x, p *float32, c float32, n int) {
+	if wide() {
+		bceLogitsGrad512(dst, x, p, c, n)
+		return
+	}
+	bceLogitsGrad256(dst, x, p, c, n)
+}
+
+func kCrossEntropyGrad(dst, x *float32, top, l, c float32, n int) {
+	if wide() {
+		crossEntropyGrad512(dst, x, top, l, c, n)
+		return
+	}
+	crossEntropyGrad256(dst, x, top, l, c, n)
+}
+
+func kAdamWMean(param, m, v, mean, grad *float32, gs, w1, b2, w2, r2, eps, decay, step, t float32, n int) {
+	if wide() {
+		adamWMean512(param, m, v, mean, grad, gs, w1, b2, w2, r2, eps, decay, step, t, n)
+		return
+	}
+	adamWMean256(param, m, v, mean, grad, gs, w1, b2, w2, r2, eps, decay, step, t, n)
+}
+
 func kSumLanes(acc, x *float32, n int) (r0 float32) {
 	if wide() {
 		return sumLanes512(acc, x, n)

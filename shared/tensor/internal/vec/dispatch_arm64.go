@@ -216,6 +216,34 @@ func kGreaterLeft(dst, a *float32, s float32, n int) {
 	greaterLeftNEON(dst, a, s, n)
 }
 
+func kReluGrad(dst, y, dy *float32, n int) {
+	reluGradNEON(dst, y, dy, n)
+}
+
+func kTanhGrad(dst, y, dy *float32, n int) {
+	tanhGradNEON(dst, y, dy, n)
+}
+
+func kSigmoidGrad(dst, y, dy *float32, n int) {
+	sigmoidGradNEON(dst, y, dy, n)
+}
+
+func kBceLogits(dst, x, p *float32, n int) {
+	bceLogitsNEON(dst, x, p, n)
+}
+
+func kBceLogitsGrad(dst, x, p *float32, c float32, n int) {
+	bceLogitsGradNEON(dst, x, p, c, n)
+}
+
+func kCrossEntropyGrad(dst, x *float32, top, l, c float32, n int) {
+	crossEntropyGradNEON(dst, x, top, l, c, n)
+}
+
+func kAdamWMean(param, m, v, mean, grad *float32, gs, w1, b2, w2, r2, eps, decay, step, t float32, n int) {
+	adamWMeanNEON(param, m, v, mean, grad, gs, w1, b2, w2, r2, eps, decay, step, t, n)
+}
+
 func kSumLanes(acc, x *float32, n int) (r0 float32) {
 	return sumLanesNEON(acc, x, n)
 }

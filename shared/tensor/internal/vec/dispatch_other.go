@@ -116,6 +116,22 @@ func kGreaterRight(dst, a *float32, s float32, n int) { panic(noKernel) }
 
 func kGreaterLeft(dst, a *float32, s float32, n int) { panic(noKernel) }
 
+func kReluGrad(dst, y, dy *float32, n int) { panic(noKernel) }
+
+func kTanhGrad(dst, y, dy *float32, n int) { panic(noKernel) }
+
+func kSigmoidGrad(dst, y, dy *float32, n int) { panic(noKernel) }
+
+func kBceLogits(dst, x, p *float32, n int) { panic(noKernel) }
+
+func kBceLogitsGrad(dst, x, p *float32, c float32, n int) { panic(noKernel) }
+
+func kCrossEntropyGrad(dst, x *float32, top, l, c float32, n int) { panic(noKernel) }
+
+func kAdamWMean(param, m, v, mean, grad *float32, gs, w1, b2, w2, r2, eps, decay, step, t float32, n int) {
+	panic(noKernel)
+}
+
 func kSumLanes(acc, x *float32, n int) (r0 float32) { panic(noKernel) }
 
 func kSumSquaresLanes(acc, x *float32, n int) (r0 float32) { panic(noKernel) }

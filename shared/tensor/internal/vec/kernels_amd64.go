@@ -269,6 +269,41 @@ func greaterRight512(dst *float32, a *float32, s float32, n int)
 //go:noescape
 func greaterLeft512(dst *float32, a *float32, s float32, n int)
 
+// reluGrad512 is the kernel reluGrad for n elements.
+//
+//go:noescape
+func reluGrad512(dst *float32, y *float32, dy *float32, n int)
+
+// tanhGrad512 is the kernel tanhGrad for n elements.
+//
+//go:noescape
+func tanhGrad512(dst *float32, y *float32, dy *float32, n int)
+
+// sigmoidGrad512 is the kernel sigmoidGrad for n elements.
+//
+//go:noescape
+func sigmoidGrad512(dst *float32, y *float32, dy *float32, n int)
+
+// bceLogits512 is the kernel bceLogits for n elements.
+//
+//go:noescape
+func bceLogits512(dst *float32, x *float32, p *float32, n int)
+
+// bceLogitsGrad512 is the kernel bceLogitsGrad for n elements.
+//
+//go:noescape
+func bceLogitsGrad512(dst *float32, x *float32, p *float32, c float32, n int)
+
+// crossEntropyGrad512 is the kernel crossEntropyGrad for n elements.
+//
+//go:noescape
+func crossEntropyGrad512(dst *float32, x *float32, top float32, l float32, c float32, n int)
+
+// adamWMean512 is the kernel adamWMean for n elements.
+//
+//go:noescape
+func adamWMean512(param *float32, m *float32, v *float32, mean *float32, grad *float32, gs float32, w1 float32, b2 float32, w2 float32, r2 float32, eps float32, decay float32, step float32, t float32, n int)
+
 // sumLanes512 is the reduction sumLanes over n elements.
 //
 //go:noescape
@@ -613,6 +648,41 @@ func greaterRight256(dst *float32, a *float32, s float32, n int)
 //
 //go:noescape
 func greaterLeft256(dst *float32, a *float32, s float32, n int)
+
+// reluGrad256 is the kernel reluGrad for n elements.
+//
+//go:noescape
+func reluGrad256(dst *float32, y *float32, dy *float32, n int)
+
+// tanhGrad256 is the kernel tanhGrad for n elements.
+//
+//go:noescape
+func tanhGrad256(dst *float32, y *float32, dy *float32, n int)
+
+// sigmoidGrad256 is the kernel sigmoidGrad for n elements.
+//
+//go:noescape
+func sigmoidGrad256(dst *float32, y *float32, dy *float32, n int)
+
+// bceLogits256 is the kernel bceLogits for n elements.
+//
+//go:noescape
+func bceLogits256(dst *float32, x *float32, p *float32, n int)
+
+// bceLogitsGrad256 is the kernel bceLogitsGrad for n elements.
+//
+//go:noescape
+func bceLogitsGrad256(dst *float32, x *float32, p *float32, c float32, n int)
+
+// crossEntropyGrad256 is the kernel crossEntropyGrad for n elements.
+//
+//go:noescape
+func crossEntropyGrad256(dst *float32, x *float32, top float32, l float32, c float32, n int)
+
+// adamWMean256 is the kernel adamWMean for n elements.
+//
+//go:noescape
+func adamWMean256(param *float32, m *float32, v *float32, mean *float32, grad *float32, gs float32, w1 float32, b2 float32, w2 float32, r2 float32, eps float32, decay float32, step float32, t float32, n int)
 
 // sumLanes256 is the reduction sumLanes over n elements.
 //

@@ -3485,6 +3485,557 @@ done:
 	VZEROUPPER
 	RET
 
+// func reluGrad512(dst *float32, y *float32, dy *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluGrad512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, BX
+	JLT  rest
+
+loop:
+	VMOVUPS        (CX)(SI*4), Z0
+	VMOVUPS        (DX)(SI*4), Z1
+	VPXORD         Z2, Z2, Z2
+	VCMPPS         $0x1e, Z2, Z0, K1
+	VMOVAPS.Z      Z1, K1, Z0
+	VCMPPS         $0x03, Z0, Z0, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K1, Z3
+	VMOVUPS        Z3, (AX)(SI*4)
+	ADDQ           $0x10, SI
+	CMPQ           SI, BX
+	JLE            loop
+
+rest:
+	ADDQ           $0x10, BX
+	SUBQ           SI, BX
+	JZ             done
+	MOVQ           $0x00000001, DI
+	SHLXQ          BX, DI, DI
+	DECQ           DI
+	KMOVW          DI, K1
+	VMOVUPS.Z      (CX)(SI*4), K1, Z0
+	VMOVUPS.Z      (DX)(SI*4), K1, Z1
+	VPXORD         Z4, Z4, Z4
+	VCMPPS         $0x1e, Z4, Z0, K2
+	VMOVAPS.Z      Z1, K2, Z0
+	VCMPPS         $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K2, Z5
+	VMOVUPS        Z5, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanhGrad512(dst *float32, y *float32, dy *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·tanhGrad512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, BX
+	JLT  rest
+
+loop:
+	VMOVUPS        (CX)(SI*4), Z0
+	VMOVUPS        (DX)(SI*4), Z1
+	VBROADCASTSS   c512_one<>+0(SB), Z2
+	VFNMADD231PS   Z0, Z0, Z2
+	VMULPS         Z2, Z1, Z0
+	VCMPPS         $0x03, Z0, Z0, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K1, Z3
+	VMOVUPS        Z3, (AX)(SI*4)
+	ADDQ           $0x10, SI
+	CMPQ           SI, BX
+	JLE            loop
+
+rest:
+	ADDQ           $0x10, BX
+	SUBQ           SI, BX
+	JZ             done
+	MOVQ           $0x00000001, DI
+	SHLXQ          BX, DI, DI
+	DECQ           DI
+	KMOVW          DI, K1
+	VMOVUPS.Z      (CX)(SI*4), K1, Z0
+	VMOVUPS.Z      (DX)(SI*4), K1, Z1
+	VBROADCASTSS   c512_one<>+0(SB), Z2
+	VFNMADD231PS   Z0, Z0, Z2
+	VMULPS         Z2, Z1, Z0
+	VCMPPS         $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K2, Z4
+	VMOVUPS        Z4, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoidGrad512(dst *float32, y *float32, dy *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoidGrad512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, BX
+	JLT  rest
+
+loop:
+	VMOVUPS        (CX)(SI*4), Z0
+	VMOVUPS        (DX)(SI*4), Z1
+	VBROADCASTSS   c512_one<>+0(SB), Z2
+	VSUBPS         Z0, Z2, Z2
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z0, Z1, Z0
+	VCMPPS         $0x03, Z0, Z0, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K1, Z3
+	VMOVUPS        Z3, (AX)(SI*4)
+	ADDQ           $0x10, SI
+	CMPQ           SI, BX
+	JLE            loop
+
+rest:
+	ADDQ           $0x10, BX
+	SUBQ           SI, BX
+	JZ             done
+	MOVQ           $0x00000001, DI
+	SHLXQ          BX, DI, DI
+	DECQ           DI
+	KMOVW          DI, K1
+	VMOVUPS.Z      (CX)(SI*4), K1, Z0
+	VMOVUPS.Z      (DX)(SI*4), K1, Z1
+	VBROADCASTSS   c512_one<>+0(SB), Z2
+	VSUBPS         Z0, Z2, Z2
+	VMULPS         Z2, Z0, Z0
+	VMULPS         Z0, Z1, Z0
+	VCMPPS         $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K2, Z4
+	VMOVUPS        Z4, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func bceLogits512(dst *float32, x *float32, p *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·bceLogits512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x10, BX
+	JLT  rest
+
+loop:
+	VMOVUPS           (CX)(SI*4), Z0
+	VMOVUPS           (DX)(SI*4), Z1
+	VORPS.BCST        c512_signMask<>+0(SB), Z0, Z2
+	VBROADCASTSS      c512_expMin<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      c512_roundMagic<>+0(SB), Z3
+	VFMADD231PS.BCST  c512_log2E<>+0(SB), Z2, Z3
+	VSUBPS.BCST       c512_roundMagic<>+0(SB), Z3, Z3
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST c512_ln2Hi<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST c512_ln2Lo<>+0(SB), Z3, Z2
+	VBROADCASTSS      c512_expC4<>+0(SB), Z12
+	VFMADD213PS.BCST  c512_expC3<>+0(SB), Z2, Z12
+	VFMADD213PS.BCST  c512_expC2<>+0(SB), Z2, Z12
+	VFMADD213PS.BCST  c512_expC1<>+0(SB), Z2, Z12
+	VFMADD213PS.BCST  c512_expC0<>+0(SB), Z2, Z12
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z2, Z12
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z2, Z12
+	VSCALEFPS         Z3, Z12, Z2
+	VCMPPS.BCST       $0x1e, c512_sqrt2Minus1<>+0(SB), Z2, K1
+	VSUBPS.BCST       c512_one<>+0(SB), Z2, Z3
+	VMULPS.BCST       c512_half<>+0(SB), Z3, Z3
+	VBLENDMPS         Z3, Z2, K1, Z4
+	VBROADCASTSS      c512_one<>+0(SB), Z2
+	VMOVAPS.Z         Z2, K1, Z2
+	VMULPS            Z4, Z4, Z3
+	VBROADCASTSS      c512_logC7<>+0(SB), Z12
+	VFMADD213PS.BCST  c512_logC6<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  c512_logC5<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  c512_logC4<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  c512_logC3<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  c512_logC2<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  c512_logC1<>+0(SB), Z4, Z12
+	VFMADD213PS.BCST  c512_logC0<>+0(SB), Z4, Z12
+	VMULPS            Z3, Z4, Z13
+	VMULPS            Z13, Z12, Z12
+	VFMADD231PS.BCST  c512_ln2Lo<>+0(SB), Z2, Z12
+	VFNMADD231PS.BCST c512_half<>+0(SB), Z3, Z12
+	VADDPS            Z12, Z4, Z3
+	VFMADD231PS.BCST  c512_ln2Hi<>+0(SB), Z2, Z3
+	VPXORD            Z5, Z5, Z5
+	VMAXPS            Z5, Z0, Z2
+	VADDPS            Z3, Z2, Z2
+	VCMPPS            $0x03, Z2, Z2, K1
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z2, K1, Z6
+	VMULPS            Z1, Z0, Z0
+	VSUBPS            Z0, Z6, Z0
+	VCMPPS            $0x03, Z0, Z0, K1
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z0, K1, Z7
+	VMOVUPS           Z7, (AX)(SI*4)
+	ADDQ              $0x10, SI
+	CMPQ              SI, BX
+	JLE               loop
+
+rest:
+	ADDQ              $0x10, BX
+	SUBQ              SI, BX
+	JZ                done
+	MOVQ              $0x00000001, DI
+	SHLXQ             BX, DI, DI
+	DECQ              DI
+	KMOVW             DI, K1
+	VMOVUPS.Z         (CX)(SI*4), K1, Z0
+	VMOVUPS.Z         (DX)(SI*4), K1, Z1
+	VORPS.BCST        c512_signMask<>+0(SB), Z0, Z2
+	VBROADCASTSS      c512_expMin<>+0(SB), Z3
+	VMAXPS            Z2, Z3, Z2
+	VBROADCASTSS      c512_roundMagic<>+0(SB), Z3
+	VFMADD231PS.BCST  c512_log2E<>+0(SB), Z2, Z3
+	VSUBPS.BCST       c512_roundMagic<>+0(SB), Z3, Z3
+	VMOVAPS           Z2, Z2
+	VFNMADD231PS.BCST c512_ln2Hi<>+0(SB), Z3, Z2
+	VFNMADD231PS.BCST c512_ln2Lo<>+0(SB), Z3, Z2
+	VBROADCASTSS      c512_expC4<>+0(SB), Z4
+	VFMADD213PS.BCST  c512_expC3<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  c512_expC2<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  c512_expC1<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  c512_expC0<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z2, Z4
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z2, Z4
+	VSCALEFPS         Z3, Z4, Z2
+	VCMPPS.BCST       $0x1e, c512_sqrt2Minus1<>+0(SB), Z2, K2
+	VSUBPS.BCST       c512_one<>+0(SB), Z2, Z3
+	VMULPS.BCST       c512_half<>+0(SB), Z3, Z3
+	VBLENDMPS         Z3, Z2, K2, Z8
+	VBROADCASTSS      c512_one<>+0(SB), Z2
+	VMOVAPS.Z         Z2, K2, Z2
+	VMULPS            Z8, Z8, Z3
+	VBROADCASTSS      c512_logC7<>+0(SB), Z4
+	VFMADD213PS.BCST  c512_logC6<>+0(SB), Z8, Z4
+	VFMADD213PS.BCST  c512_logC5<>+0(SB), Z8, Z4
+	VFMADD213PS.BCST  c512_logC4<>+0(SB), Z8, Z4
+	VFMADD213PS.BCST  c512_logC3<>+0(SB), Z8, Z4
+	VFMADD213PS.BCST  c512_logC2<>+0(SB), Z8, Z4
+	VFMADD213PS.BCST  c512_logC1<>+0(SB), Z8, Z4
+	VFMADD213PS.BCST  c512_logC0<>+0(SB), Z8, Z4
+	VMULPS            Z3, Z8, Z5
+	VMULPS            Z5, Z4, Z4
+	VFMADD231PS.BCST  c512_ln2Lo<>+0(SB), Z2, Z4
+	VFNMADD231PS.BCST c512_half<>+0(SB), Z3, Z4
+	VADDPS            Z4, Z8, Z3
+	VFMADD231PS.BCST  c512_ln2Hi<>+0(SB), Z2, Z3
+	VPXORD            Z9, Z9, Z9
+	VMAXPS            Z9, Z0, Z2
+	VADDPS            Z3, Z2, Z2
+	VCMPPS            $0x03, Z2, Z2, K2
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z2, K2, Z10
+	VMULPS            Z1, Z0, Z0
+	VSUBPS            Z0, Z10, Z0
+	VCMPPS            $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z0, K2, Z11
+	VMOVUPS           Z11, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func bceLogitsGrad512(dst *float32, x *float32, p *float32, c float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·bceLogitsGrad512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         p+16(FP), DX
+	VBROADCASTSS c+24(FP), Z0
+	MOVQ         n+32(FP), BX
+	XORQ         SI, SI
+	SUBQ         $0x10, BX
+	JLT          rest
+
+loop:
+	VMOVUPS           (CX)(SI*4), Z1
+	VMOVUPS           (DX)(SI*4), Z2
+	VORPS.BCST        c512_signMask<>+0(SB), Z1, Z3
+	VBROADCASTSS      c512_expMin<>+0(SB), Z4
+	VMAXPS            Z3, Z4, Z3
+	VBROADCASTSS      c512_roundMagic<>+0(SB), Z4
+	VFMADD231PS.BCST  c512_log2E<>+0(SB), Z3, Z4
+	VSUBPS.BCST       c512_roundMagic<>+0(SB), Z4, Z4
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST c512_ln2Hi<>+0(SB), Z4, Z3
+	VFNMADD231PS.BCST c512_ln2Lo<>+0(SB), Z4, Z3
+	VBROADCASTSS      c512_expC4<>+0(SB), Z13
+	VFMADD213PS.BCST  c512_expC3<>+0(SB), Z3, Z13
+	VFMADD213PS.BCST  c512_expC2<>+0(SB), Z3, Z13
+	VFMADD213PS.BCST  c512_expC1<>+0(SB), Z3, Z13
+	VFMADD213PS.BCST  c512_expC0<>+0(SB), Z3, Z13
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z3, Z13
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z3, Z13
+	VSCALEFPS         Z4, Z13, Z3
+	VPXORD            Z5, Z5, Z5
+	VCMPPS            $0x11, Z5, Z1, K1
+	VBROADCASTSS      c512_one<>+0(SB), Z1
+	VBLENDMPS         Z3, Z1, K1, Z6
+	VADDPS.BCST       c512_one<>+0(SB), Z3, Z1
+	VDIVPS            Z1, Z6, Z1
+	VCMPPS            $0x03, Z1, Z1, K1
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z1, K1, Z7
+	VSUBPS            Z2, Z7, Z1
+	VMULPS            Z1, Z0, Z1
+	VCMPPS            $0x03, Z1, Z1, K1
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z1, K1, Z8
+	VMOVUPS           Z8, (AX)(SI*4)
+	ADDQ              $0x10, SI
+	CMPQ              SI, BX
+	JLE               loop
+
+rest:
+	ADDQ              $0x10, BX
+	SUBQ              SI, BX
+	JZ                done
+	MOVQ              $0x00000001, DI
+	SHLXQ             BX, DI, DI
+	DECQ              DI
+	KMOVW             DI, K1
+	VMOVUPS.Z         (CX)(SI*4), K1, Z1
+	VMOVUPS.Z         (DX)(SI*4), K1, Z2
+	VORPS.BCST        c512_signMask<>+0(SB), Z1, Z3
+	VBROADCASTSS      c512_expMin<>+0(SB), Z4
+	VMAXPS            Z3, Z4, Z3
+	VBROADCASTSS      c512_roundMagic<>+0(SB), Z4
+	VFMADD231PS.BCST  c512_log2E<>+0(SB), Z3, Z4
+	VSUBPS.BCST       c512_roundMagic<>+0(SB), Z4, Z4
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST c512_ln2Hi<>+0(SB), Z4, Z3
+	VFNMADD231PS.BCST c512_ln2Lo<>+0(SB), Z4, Z3
+	VBROADCASTSS      c512_expC4<>+0(SB), Z5
+	VFMADD213PS.BCST  c512_expC3<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  c512_expC2<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  c512_expC1<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  c512_expC0<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z3, Z5
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z3, Z5
+	VSCALEFPS         Z4, Z5, Z3
+	VPXORD            Z9, Z9, Z9
+	VCMPPS            $0x11, Z9, Z1, K2
+	VBROADCASTSS      c512_one<>+0(SB), Z1
+	VBLENDMPS         Z3, Z1, K2, Z10
+	VADDPS.BCST       c512_one<>+0(SB), Z3, Z1
+	VDIVPS            Z1, Z10, Z1
+	VCMPPS            $0x03, Z1, Z1, K2
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z1, K2, Z11
+	VSUBPS            Z2, Z11, Z1
+	VMULPS            Z1, Z0, Z0
+	VCMPPS            $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z0, K2, Z12
+	VMOVUPS           Z12, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func crossEntropyGrad512(dst *float32, x *float32, top float32, l float32, c float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·crossEntropyGrad512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VBROADCASTSS top+16(FP), Z0
+	VBROADCASTSS l+20(FP), Z1
+	VBROADCASTSS c+24(FP), Z2
+	MOVQ         n+32(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x10, DX
+	JLT          rest
+
+loop:
+	VMOVUPS           (CX)(BX*4), Z3
+	VSUBPS            Z0, Z3, Z3
+	VSUBPS            Z1, Z3, Z3
+	VBROADCASTSS      c512_expMin<>+0(SB), Z8
+	VMAXPS            Z3, Z8, Z3
+	VBROADCASTSS      c512_expMax<>+0(SB), Z8
+	VMINPS            Z3, Z8, Z3
+	VBROADCASTSS      c512_roundMagic<>+0(SB), Z8
+	VFMADD231PS.BCST  c512_log2E<>+0(SB), Z3, Z8
+	VSUBPS.BCST       c512_roundMagic<>+0(SB), Z8, Z8
+	VMOVAPS           Z3, Z3
+	VFNMADD231PS.BCST c512_ln2Hi<>+0(SB), Z8, Z3
+	VFNMADD231PS.BCST c512_ln2Lo<>+0(SB), Z8, Z3
+	VBROADCASTSS      c512_expC4<>+0(SB), Z9
+	VFMADD213PS.BCST  c512_expC3<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  c512_expC2<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  c512_expC1<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  c512_expC0<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z3, Z9
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z3, Z9
+	VSCALEFPS         Z8, Z9, Z3
+	VCMPPS            $0x03, Z3, Z3, K1
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z3, K1, Z4
+	VMULPS            Z4, Z2, Z3
+	VCMPPS            $0x03, Z3, Z3, K1
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z3, K1, Z5
+	VMOVUPS           Z5, (AX)(BX*4)
+	ADDQ              $0x10, BX
+	CMPQ              BX, DX
+	JLE               loop
+
+rest:
+	ADDQ              $0x10, DX
+	SUBQ              BX, DX
+	JZ                done
+	MOVQ              $0x00000001, SI
+	SHLXQ             DX, SI, SI
+	DECQ              SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (CX)(BX*4), K1, Z3
+	VSUBPS            Z0, Z3, Z0
+	VSUBPS            Z1, Z0, Z0
+	VBROADCASTSS      c512_expMin<>+0(SB), Z1
+	VMAXPS            Z0, Z1, Z0
+	VBROADCASTSS      c512_expMax<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z0
+	VBROADCASTSS      c512_roundMagic<>+0(SB), Z1
+	VFMADD231PS.BCST  c512_log2E<>+0(SB), Z0, Z1
+	VSUBPS.BCST       c512_roundMagic<>+0(SB), Z1, Z1
+	VMOVAPS           Z0, Z0
+	VFNMADD231PS.BCST c512_ln2Hi<>+0(SB), Z1, Z0
+	VFNMADD231PS.BCST c512_ln2Lo<>+0(SB), Z1, Z0
+	VBROADCASTSS      c512_expC4<>+0(SB), Z3
+	VFMADD213PS.BCST  c512_expC3<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  c512_expC2<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  c512_expC1<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  c512_expC0<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z0, Z3
+	VFMADD213PS.BCST  c512_one<>+0(SB), Z0, Z3
+	VSCALEFPS         Z1, Z3, Z0
+	VCMPPS            $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z0, K2, Z6
+	VMULPS            Z6, Z2, Z0
+	VCMPPS            $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST    c512_nan<>+0(SB), Z0, K2, Z7
+	VMOVUPS           Z7, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adamWMean512(param *float32, m *float32, v *float32, mean *float32, grad *float32, gs float32, w1 float32, b2 float32, w2 float32, r2 float32, eps float32, decay float32, step float32, t float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·adamWMean512(SB), NOSPLIT, $0-88
+	MOVQ         param+0(FP), AX
+	MOVQ         m+8(FP), CX
+	MOVQ         v+16(FP), DX
+	MOVQ         mean+24(FP), BX
+	MOVQ         grad+32(FP), SI
+	VBROADCASTSS gs+40(FP), Z0
+	VBROADCASTSS w1+44(FP), Z1
+	VBROADCASTSS b2+48(FP), Z2
+	VBROADCASTSS w2+52(FP), Z3
+	VBROADCASTSS r2+56(FP), Z4
+	VBROADCASTSS eps+60(FP), Z5
+	VBROADCASTSS decay+64(FP), Z6
+	VBROADCASTSS step+68(FP), Z7
+	VBROADCASTSS t+72(FP), Z8
+	MOVQ         n+80(FP), DI
+	XORQ         R8, R8
+	SUBQ         $0x10, DI
+	JLT          rest
+
+loop:
+	VMOVUPS        (AX)(R8*4), Z9
+	VMOVUPS        (SI)(R8*4), Z10
+	VMOVUPS        (CX)(R8*4), Z11
+	VMOVUPS        (DX)(R8*4), Z12
+	VMOVUPS        (BX)(R8*4), Z13
+	VMULPS         Z0, Z10, Z10
+	VSUBPS         Z11, Z10, Z22
+	VMOVAPS        Z11, Z11
+	VFMADD231PS    Z22, Z1, Z11
+	VCMPPS         $0x03, Z11, Z11, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z11, K1, Z14
+	VMULPS         Z10, Z10, Z10
+	VMULPS         Z10, Z3, Z10
+	VFMADD231PS    Z12, Z2, Z10
+	VCMPPS         $0x03, Z10, Z10, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z10, K1, Z15
+	VSQRTPS        Z15, Z10
+	VMOVAPS        Z5, Z11
+	VFMADD231PS    Z4, Z10, Z11
+	VMULPS         Z6, Z9, Z9
+	VDIVPS         Z11, Z14, Z10
+	VFNMADD231PS   Z10, Z7, Z9
+	VCMPPS         $0x03, Z9, Z9, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z9, K1, Z16
+	VSUBPS         Z13, Z16, Z9
+	VMOVAPS        Z13, Z10
+	VFMADD231PS    Z9, Z8, Z10
+	VCMPPS         $0x03, Z10, Z10, K1
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z10, K1, Z17
+	VMOVUPS        Z16, (AX)(R8*4)
+	VMOVUPS        Z14, (CX)(R8*4)
+	VMOVUPS        Z15, (DX)(R8*4)
+	VMOVUPS        Z17, (BX)(R8*4)
+	ADDQ           $0x10, R8
+	CMPQ           R8, DI
+	JLE            loop
+
+rest:
+	ADDQ           $0x10, DI
+	SUBQ           R8, DI
+	JZ             done
+	MOVQ           $0x00000001, R9
+	SHLXQ          DI, R9, R9
+	DECQ           R9
+	KMOVW          R9, K1
+	VMOVUPS.Z      (AX)(R8*4), K1, Z9
+	VMOVUPS.Z      (SI)(R8*4), K1, Z10
+	VMOVUPS.Z      (CX)(R8*4), K1, Z11
+	VMOVUPS.Z      (DX)(R8*4), K1, Z12
+	VMOVUPS.Z      (BX)(R8*4), K1, Z13
+	VMULPS         Z0, Z10, Z0
+	VSUBPS         Z11, Z0, Z10
+	VMOVAPS        Z11, Z11
+	VFMADD231PS    Z10, Z1, Z11
+	VCMPPS         $0x03, Z11, Z11, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z11, K2, Z18
+	VMULPS         Z0, Z0, Z0
+	VMULPS         Z0, Z3, Z0
+	VFMADD231PS    Z12, Z2, Z0
+	VCMPPS         $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K2, Z19
+	VSQRTPS        Z19, Z0
+	VMOVAPS        Z5, Z1
+	VFMADD231PS    Z4, Z0, Z1
+	VMULPS         Z6, Z9, Z0
+	VDIVPS         Z1, Z18, Z1
+	VFNMADD231PS   Z1, Z7, Z0
+	VCMPPS         $0x03, Z0, Z0, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z0, K2, Z20
+	VSUBPS         Z13, Z20, Z0
+	VMOVAPS        Z13, Z1
+	VFMADD231PS    Z0, Z8, Z1
+	VCMPPS         $0x03, Z1, Z1, K2
+	VBLENDMPS.BCST c512_nan<>+0(SB), Z1, K2, Z21
+	VMOVUPS        Z20, K1, (AX)(R8*4)
+	VMOVUPS        Z18, K1, (CX)(R8*4)
+	VMOVUPS        Z19, K1, (DX)(R8*4)
+	VMOVUPS        Z21, K1, (BX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func sumLanes512(acc *float32, x *float32, n int) (r0 float32)
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·sumLanes512(SB), NOSPLIT, $0-28
@@ -9349,6 +9900,596 @@ rest:
 	VCMPPS     $0x1e, Y2, Y0, Y0
 	VANDPS     c256_one<>+0(SB), Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluGrad256(dst *float32, y *float32, dy *float32, n int)
+// Requires: AVX
+TEXT ·reluGrad256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, BX
+	JLT  rest
+
+loop:
+	VMOVUPS   (CX)(SI*4), Y0
+	VMOVUPS   (DX)(SI*4), Y1
+	VXORPS    Y2, Y2, Y2
+	VCMPPS    $0x1e, Y2, Y0, Y0
+	VANDPS    Y1, Y0, Y0
+	VCMPPS    $0x03, Y0, Y0, Y1
+	VBLENDVPS Y1, c256_nan<>+0(SB), Y0, Y0
+	VMOVUPS   Y0, (AX)(SI*4)
+	ADDQ      $0x08, SI
+	CMPQ      SI, BX
+	JLE       loop
+
+rest:
+	ADDQ       $0x08, BX
+	SUBQ       SI, BX
+	JZ         done
+	LEAQ       tailTable<>+0(SB), DI
+	NEGQ       BX
+	VMOVUPS    32(DI)(BX*4), Y0
+	VMASKMOVPS (CX)(SI*4), Y0, Y1
+	VMASKMOVPS (DX)(SI*4), Y0, Y2
+	VXORPS     Y3, Y3, Y3
+	VCMPPS     $0x1e, Y3, Y1, Y1
+	VANDPS     Y2, Y1, Y1
+	VCMPPS     $0x03, Y1, Y1, Y2
+	VBLENDVPS  Y2, c256_nan<>+0(SB), Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanhGrad256(dst *float32, y *float32, dy *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·tanhGrad256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, BX
+	JLT  rest
+
+loop:
+	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VBROADCASTSS c256_one<>+0(SB), Y2
+	VFNMADD231PS Y0, Y0, Y2
+	VMULPS       Y2, Y1, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, c256_nan<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	JLE          loop
+
+rest:
+	ADDQ         $0x08, BX
+	SUBQ         SI, BX
+	JZ           done
+	LEAQ         tailTable<>+0(SB), DI
+	NEGQ         BX
+	VMOVUPS      32(DI)(BX*4), Y0
+	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	VMASKMOVPS   (DX)(SI*4), Y0, Y2
+	VBROADCASTSS c256_one<>+0(SB), Y3
+	VFNMADD231PS Y1, Y1, Y3
+	VMULPS       Y3, Y2, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VBLENDVPS    Y2, c256_nan<>+0(SB), Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoidGrad256(dst *float32, y *float32, dy *float32, n int)
+// Requires: AVX
+TEXT ·sigmoidGrad256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ dy+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, BX
+	JLT  rest
+
+loop:
+	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VBROADCASTSS c256_one<>+0(SB), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y0, Y1, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, c256_nan<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	JLE          loop
+
+rest:
+	ADDQ         $0x08, BX
+	SUBQ         SI, BX
+	JZ           done
+	LEAQ         tailTable<>+0(SB), DI
+	NEGQ         BX
+	VMOVUPS      32(DI)(BX*4), Y0
+	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	VMASKMOVPS   (DX)(SI*4), Y0, Y2
+	VBROADCASTSS c256_one<>+0(SB), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y1, Y2, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VBLENDVPS    Y2, c256_nan<>+0(SB), Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func bceLogits256(dst *float32, x *float32, p *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·bceLogits256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ p+16(FP), DX
+	MOVQ n+24(FP), BX
+	XORQ SI, SI
+	SUBQ $0x08, BX
+	JLT  rest
+
+loop:
+	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y1
+	VORPS        c256_signMask<>+0(SB), Y0, Y2
+	VBROADCASTSS c256_expMin<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y3
+	VFMADD231PS  c256_log2E<>+0(SB), Y2, Y3
+	VSUBPS       c256_roundMagic<>+0(SB), Y3, Y4
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y4, Y2
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y4, Y2
+	VBROADCASTSS c256_expC4<>+0(SB), Y4
+	VFMADD213PS  c256_expC3<>+0(SB), Y2, Y4
+	VFMADD213PS  c256_expC2<>+0(SB), Y2, Y4
+	VFMADD213PS  c256_expC1<>+0(SB), Y2, Y4
+	VFMADD213PS  c256_expC0<>+0(SB), Y2, Y4
+	VFMADD213PS  c256_one<>+0(SB), Y2, Y4
+	VFMADD213PS  c256_one<>+0(SB), Y2, Y4
+	VPSUBD       c256_roundMagic<>+0(SB), Y3, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPADDD       c256_int127<>+0(SB), Y3, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       c256_int127<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y5, Y4, Y3
+	VMULPS       Y2, Y3, Y2
+	VCMPPS       $0x1e, c256_sqrt2Minus1<>+0(SB), Y2, Y3
+	VSUBPS       c256_one<>+0(SB), Y2, Y4
+	VMULPS       c256_half<>+0(SB), Y4, Y4
+	VBLENDVPS    Y3, Y4, Y2, Y2
+	VANDPS       c256_one<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y2, Y4
+	VBROADCASTSS c256_logC7<>+0(SB), Y5
+	VFMADD213PS  c256_logC6<>+0(SB), Y2, Y5
+	VFMADD213PS  c256_logC5<>+0(SB), Y2, Y5
+	VFMADD213PS  c256_logC4<>+0(SB), Y2, Y5
+	VFMADD213PS  c256_logC3<>+0(SB), Y2, Y5
+	VFMADD213PS  c256_logC2<>+0(SB), Y2, Y5
+	VFMADD213PS  c256_logC1<>+0(SB), Y2, Y5
+	VFMADD213PS  c256_logC0<>+0(SB), Y2, Y5
+	VMULPS       Y4, Y2, Y6
+	VMULPS       Y6, Y5, Y5
+	VFMADD231PS  c256_ln2Lo<>+0(SB), Y3, Y5
+	VFNMADD231PS c256_half<>+0(SB), Y4, Y5
+	VADDPS       Y5, Y2, Y2
+	VFMADD231PS  c256_ln2Hi<>+0(SB), Y3, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y3, Y0, Y3
+	VADDPS       Y2, Y3, Y2
+	VCMPPS       $0x03, Y2, Y2, Y3
+	VBLENDVPS    Y3, c256_nan<>+0(SB), Y2, Y2
+	VMULPS       Y1, Y0, Y0
+	VSUBPS       Y0, Y2, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, c256_nan<>+0(SB), Y0, Y0
+	VMOVUPS      Y0, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	JLE          loop
+
+rest:
+	ADDQ         $0x08, BX
+	SUBQ         SI, BX
+	JZ           done
+	LEAQ         tailTable<>+0(SB), DI
+	NEGQ         BX
+	VMOVUPS      32(DI)(BX*4), Y0
+	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	VMASKMOVPS   (DX)(SI*4), Y0, Y2
+	VORPS        c256_signMask<>+0(SB), Y1, Y3
+	VBROADCASTSS c256_expMin<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y4
+	VFMADD231PS  c256_log2E<>+0(SB), Y3, Y4
+	VSUBPS       c256_roundMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y5, Y3
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y5, Y3
+	VBROADCASTSS c256_expC4<>+0(SB), Y5
+	VFMADD213PS  c256_expC3<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC2<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC1<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC0<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VPSUBD       c256_roundMagic<>+0(SB), Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       c256_int127<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y6, Y5, Y4
+	VMULPS       Y3, Y4, Y3
+	VCMPPS       $0x1e, c256_sqrt2Minus1<>+0(SB), Y3, Y4
+	VSUBPS       c256_one<>+0(SB), Y3, Y5
+	VMULPS       c256_half<>+0(SB), Y5, Y5
+	VBLENDVPS    Y4, Y5, Y3, Y3
+	VANDPS       c256_one<>+0(SB), Y4, Y4
+	VMULPS       Y3, Y3, Y5
+	VBROADCASTSS c256_logC7<>+0(SB), Y6
+	VFMADD213PS  c256_logC6<>+0(SB), Y3, Y6
+	VFMADD213PS  c256_logC5<>+0(SB), Y3, Y6
+	VFMADD213PS  c256_logC4<>+0(SB), Y3, Y6
+	VFMADD213PS  c256_logC3<>+0(SB), Y3, Y6
+	VFMADD213PS  c256_logC2<>+0(SB), Y3, Y6
+	VFMADD213PS  c256_logC1<>+0(SB), Y3, Y6
+	VFMADD213PS  c256_logC0<>+0(SB), Y3, Y6
+	VMULPS       Y5, Y3, Y7
+	VMULPS       Y7, Y6, Y6
+	VFMADD231PS  c256_ln2Lo<>+0(SB), Y4, Y6
+	VFNMADD231PS c256_half<>+0(SB), Y5, Y6
+	VADDPS       Y6, Y3, Y3
+	VFMADD231PS  c256_ln2Hi<>+0(SB), Y4, Y3
+	VXORPS       Y4, Y4, Y4
+	VMAXPS       Y4, Y1, Y4
+	VADDPS       Y3, Y4, Y3
+	VCMPPS       $0x03, Y3, Y3, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y3, Y3
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y1, Y3, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VBLENDVPS    Y2, c256_nan<>+0(SB), Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func bceLogitsGrad256(dst *float32, x *float32, p *float32, c float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·bceLogitsGrad256(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         p+16(FP), DX
+	VBROADCASTSS c+24(FP), Y0
+	MOVQ         n+32(FP), BX
+	XORQ         SI, SI
+	SUBQ         $0x08, BX
+	JLT          rest
+
+loop:
+	VMOVUPS      (CX)(SI*4), Y1
+	VMOVUPS      (DX)(SI*4), Y2
+	VORPS        c256_signMask<>+0(SB), Y1, Y3
+	VBROADCASTSS c256_expMin<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y4
+	VFMADD231PS  c256_log2E<>+0(SB), Y3, Y4
+	VSUBPS       c256_roundMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y5, Y3
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y5, Y3
+	VBROADCASTSS c256_expC4<>+0(SB), Y5
+	VFMADD213PS  c256_expC3<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC2<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC1<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC0<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VPSUBD       c256_roundMagic<>+0(SB), Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       c256_int127<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y6, Y5, Y4
+	VMULPS       Y3, Y4, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x11, Y4, Y1, Y1
+	VBROADCASTSS c256_one<>+0(SB), Y4
+	VBLENDVPS    Y1, Y3, Y4, Y1
+	VADDPS       c256_one<>+0(SB), Y3, Y3
+	VDIVPS       Y3, Y1, Y1
+	VCMPPS       $0x03, Y1, Y1, Y3
+	VBLENDVPS    Y3, c256_nan<>+0(SB), Y1, Y1
+	VSUBPS       Y2, Y1, Y1
+	VMULPS       Y1, Y0, Y1
+	VCMPPS       $0x03, Y1, Y1, Y2
+	VBLENDVPS    Y2, c256_nan<>+0(SB), Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	CMPQ         SI, BX
+	JLE          loop
+
+rest:
+	ADDQ         $0x08, BX
+	SUBQ         SI, BX
+	JZ           done
+	LEAQ         tailTable<>+0(SB), DI
+	NEGQ         BX
+	VMOVUPS      32(DI)(BX*4), Y1
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VMASKMOVPS   (DX)(SI*4), Y1, Y3
+	VORPS        c256_signMask<>+0(SB), Y2, Y4
+	VBROADCASTSS c256_expMin<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y5
+	VFMADD231PS  c256_log2E<>+0(SB), Y4, Y5
+	VSUBPS       c256_roundMagic<>+0(SB), Y5, Y6
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y6, Y4
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y6, Y4
+	VBROADCASTSS c256_expC4<>+0(SB), Y6
+	VFMADD213PS  c256_expC3<>+0(SB), Y4, Y6
+	VFMADD213PS  c256_expC2<>+0(SB), Y4, Y6
+	VFMADD213PS  c256_expC1<>+0(SB), Y4, Y6
+	VFMADD213PS  c256_expC0<>+0(SB), Y4, Y6
+	VFMADD213PS  c256_one<>+0(SB), Y4, Y6
+	VFMADD213PS  c256_one<>+0(SB), Y4, Y6
+	VPSUBD       c256_roundMagic<>+0(SB), Y5, Y4
+	VPSRAD       $0x01, Y4, Y5
+	VPADDD       c256_int127<>+0(SB), Y5, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VPSUBD       Y5, Y4, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y7, Y6, Y5
+	VMULPS       Y4, Y5, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y5, Y2, Y2
+	VBROADCASTSS c256_one<>+0(SB), Y5
+	VBLENDVPS    Y2, Y4, Y5, Y2
+	VADDPS       c256_one<>+0(SB), Y4, Y4
+	VDIVPS       Y4, Y2, Y2
+	VCMPPS       $0x03, Y2, Y2, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y2, Y2
+	VSUBPS       Y3, Y2, Y2
+	VMULPS       Y2, Y0, Y0
+	VCMPPS       $0x03, Y0, Y0, Y2
+	VBLENDVPS    Y2, c256_nan<>+0(SB), Y0, Y0
+	VMASKMOVPS   Y0, Y1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func crossEntropyGrad256(dst *float32, x *float32, top float32, l float32, c float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·crossEntropyGrad256(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VBROADCASTSS top+16(FP), Y0
+	VBROADCASTSS l+20(FP), Y1
+	VBROADCASTSS c+24(FP), Y2
+	MOVQ         n+32(FP), DX
+	XORQ         BX, BX
+	SUBQ         $0x08, DX
+	JLT          rest
+
+loop:
+	VMOVUPS      (CX)(BX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VSUBPS       Y1, Y3, Y3
+	VBROADCASTSS c256_expMin<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS c256_expMax<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y4
+	VFMADD231PS  c256_log2E<>+0(SB), Y3, Y4
+	VSUBPS       c256_roundMagic<>+0(SB), Y4, Y5
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y5, Y3
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y5, Y3
+	VBROADCASTSS c256_expC4<>+0(SB), Y5
+	VFMADD213PS  c256_expC3<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC2<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC1<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_expC0<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VFMADD213PS  c256_one<>+0(SB), Y3, Y5
+	VPSUBD       c256_roundMagic<>+0(SB), Y4, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPADDD       c256_int127<>+0(SB), Y4, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       c256_int127<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y6, Y5, Y4
+	VMULPS       Y3, Y4, Y3
+	VCMPPS       $0x03, Y3, Y3, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y2, Y3
+	VCMPPS       $0x03, Y3, Y3, Y4
+	VBLENDVPS    Y4, c256_nan<>+0(SB), Y3, Y3
+	VMOVUPS      Y3, (AX)(BX*4)
+	ADDQ         $0x08, BX
+	CMPQ         BX, DX
+	JLE          loop
+
+rest:
+	ADDQ         $0x08, DX
+	SUBQ         BX, DX
+	JZ           done
+	LEAQ         tailTable<>+0(SB), SI
+	NEGQ         DX
+	VMOVUPS      32(SI)(DX*4), Y3
+	VMASKMOVPS   (CX)(BX*4), Y3, Y4
+	VSUBPS       Y0, Y4, Y0
+	VSUBPS       Y1, Y0, Y0
+	VBROADCASTSS c256_expMin<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y0
+	VBROADCASTSS c256_expMax<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VBROADCASTSS c256_roundMagic<>+0(SB), Y1
+	VFMADD231PS  c256_log2E<>+0(SB), Y0, Y1
+	VSUBPS       c256_roundMagic<>+0(SB), Y1, Y4
+	VMOVAPS      Y0, Y0
+	VFNMADD231PS c256_ln2Hi<>+0(SB), Y4, Y0
+	VFNMADD231PS c256_ln2Lo<>+0(SB), Y4, Y0
+	VBROADCASTSS c256_expC4<>+0(SB), Y4
+	VFMADD213PS  c256_expC3<>+0(SB), Y0, Y4
+	VFMADD213PS  c256_expC2<>+0(SB), Y0, Y4
+	VFMADD213PS  c256_expC1<>+0(SB), Y0, Y4
+	VFMADD213PS  c256_expC0<>+0(SB), Y0, Y4
+	VFMADD213PS  c256_one<>+0(SB), Y0, Y4
+	VFMADD213PS  c256_one<>+0(SB), Y0, Y4
+	VPSUBD       c256_roundMagic<>+0(SB), Y1, Y0
+	VPSRAD       $0x01, Y0, Y1
+	VPADDD       c256_int127<>+0(SB), Y1, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPSUBD       Y1, Y0, Y0
+	VPADDD       c256_int127<>+0(SB), Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y5, Y4, Y1
+	VMULPS       Y0, Y1, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, c256_nan<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y2, Y0
+	VCMPPS       $0x03, Y0, Y0, Y1
+	VBLENDVPS    Y1, c256_nan<>+0(SB), Y0, Y0
+	VMASKMOVPS   Y0, Y3, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adamWMean256(param *float32, m *float32, v *float32, mean *float32, grad *float32, gs float32, w1 float32, b2 float32, w2 float32, r2 float32, eps float32, decay float32, step float32, t float32, n int)
+// Requires: AVX, FMA3
+TEXT ·adamWMean256(SB), NOSPLIT, $0-88
+	MOVQ         param+0(FP), AX
+	MOVQ         m+8(FP), CX
+	MOVQ         v+16(FP), DX
+	MOVQ         mean+24(FP), BX
+	MOVQ         grad+32(FP), SI
+	VBROADCASTSS gs+40(FP), Y0
+	VBROADCASTSS w1+44(FP), Y1
+	VBROADCASTSS b2+48(FP), Y2
+	VBROADCASTSS w2+52(FP), Y3
+	VBROADCASTSS r2+56(FP), Y4
+	VBROADCASTSS eps+60(FP), Y5
+	VBROADCASTSS decay+64(FP), Y6
+	VBROADCASTSS step+68(FP), Y7
+	VBROADCASTSS t+72(FP), Y8
+	MOVQ         n+80(FP), DI
+	XORQ         R8, R8
+	SUBQ         $0x08, DI
+	JLT          rest
+
+loop:
+	VMOVUPS      (AX)(R8*4), Y9
+	VMOVUPS      (SI)(R8*4), Y10
+	VMOVUPS      (CX)(R8*4), Y11
+	VMOVUPS      (DX)(R8*4), Y12
+	VMOVUPS      (BX)(R8*4), Y13
+	VMULPS       Y0, Y10, Y10
+	VSUBPS       Y11, Y10, Y14
+	VMOVAPS      Y11, Y11
+	VFMADD231PS  Y14, Y1, Y11
+	VCMPPS       $0x03, Y11, Y11, Y14
+	VBLENDVPS    Y14, c256_nan<>+0(SB), Y11, Y11
+	VMULPS       Y10, Y10, Y10
+	VMULPS       Y10, Y3, Y10
+	VFMADD231PS  Y12, Y2, Y10
+	VCMPPS       $0x03, Y10, Y10, Y12
+	VBLENDVPS    Y12, c256_nan<>+0(SB), Y10, Y10
+	VSQRTPS      Y10, Y12
+	VMOVAPS      Y5, Y14
+	VFMADD231PS  Y4, Y12, Y14
+	VMULPS       Y6, Y9, Y9
+	VDIVPS       Y14, Y11, Y12
+	VFNMADD231PS Y12, Y7, Y9
+	VCMPPS       $0x03, Y9, Y9, Y12
+	VBLENDVPS    Y12, c256_nan<>+0(SB), Y9, Y9
+	VSUBPS       Y13, Y9, Y12
+	VMOVAPS      Y13, Y13
+	VFMADD231PS  Y12, Y8, Y13
+	VCMPPS       $0x03, Y13, Y13, Y12
+	VBLENDVPS    Y12, c256_nan<>+0(SB), Y13, Y12
+	VMOVUPS      Y9, (AX)(R8*4)
+	VMOVUPS      Y11, (CX)(R8*4)
+	VMOVUPS      Y10, (DX)(R8*4)
+	VMOVUPS      Y12, (BX)(R8*4)
+	ADDQ         $0x08, R8
+	CMPQ         R8, DI
+	JLE          loop
+
+rest:
+	ADDQ         $0x08, DI
+	SUBQ         R8, DI
+	JZ           done
+	LEAQ         tailTable<>+0(SB), R9
+	NEGQ         DI
+	VMOVUPS      32(R9)(DI*4), Y9
+	VMASKMOVPS   (AX)(R8*4), Y9, Y10
+	VMASKMOVPS   (SI)(R8*4), Y9, Y11
+	VMASKMOVPS   (CX)(R8*4), Y9, Y12
+	VMASKMOVPS   (DX)(R8*4), Y9, Y13
+	VMASKMOVPS   (BX)(R8*4), Y9, Y14
+	VMULPS       Y0, Y11, Y0
+	VSUBPS       Y12, Y0, Y11
+	VMOVAPS      Y12, Y12
+	VFMADD231PS  Y11, Y1, Y12
+	VCMPPS       $0x03, Y12, Y12, Y1
+	VBLENDVPS    Y1, c256_nan<>+0(SB), Y12, Y1
+	VMULPS       Y0, Y0, Y0
+	VMULPS       Y0, Y3, Y0
+	VFMADD231PS  Y13, Y2, Y0
+	VCMPPS       $0x03, Y0, Y0, Y2
+	VBLENDVPS    Y2, c256_nan<>+0(SB), Y0, Y0
+	VSQRTPS      Y0, Y2
+	VMOVAPS      Y5, Y3
+	VFMADD231PS  Y4, Y2, Y3
+	VMULPS       Y6, Y10, Y2
+	VDIVPS       Y3, Y1, Y3
+	VFNMADD231PS Y3, Y7, Y2
+	VCMPPS       $0x03, Y2, Y2, Y3
+	VBLENDVPS    Y3, c256_nan<>+0(SB), Y2, Y2
+	VSUBPS       Y14, Y2, Y3
+	VMOVAPS      Y14, Y4
+	VFMADD231PS  Y3, Y8, Y4
+	VCMPPS       $0x03, Y4, Y4, Y3
+	VBLENDVPS    Y3, c256_nan<>+0(SB), Y4, Y3
+	VMASKMOVPS   Y2, Y9, (AX)(R8*4)
+	VMASKMOVPS   Y1, Y9, (CX)(R8*4)
+	VMASKMOVPS   Y0, Y9, (DX)(R8*4)
+	VMASKMOVPS   Y3, Y9, (BX)(R8*4)
 
 done:
 	VZEROUPPER

@@ -267,6 +267,41 @@ func greaterRightNEON(dst *float32, a *float32, s float32, n int)
 //go:noescape
 func greaterLeftNEON(dst *float32, a *float32, s float32, n int)
 
+// reluGradNEON is the kernel reluGrad for n elements.
+//
+//go:noescape
+func reluGradNEON(dst *float32, y *float32, dy *float32, n int)
+
+// tanhGradNEON is the kernel tanhGrad for n elements.
+//
+//go:noescape
+func tanhGradNEON(dst *float32, y *float32, dy *float32, n int)
+
+// sigmoidGradNEON is the kernel sigmoidGrad for n elements.
+//
+//go:noescape
+func sigmoidGradNEON(dst *float32, y *float32, dy *float32, n int)
+
+// bceLogitsNEON is the kernel bceLogits for n elements.
+//
+//go:noescape
+func bceLogitsNEON(dst *float32, x *float32, p *float32, n int)
+
+// bceLogitsGradNEON is the kernel bceLogitsGrad for n elements.
+//
+//go:noescape
+func bceLogitsGradNEON(dst *float32, x *float32, p *float32, c float32, n int)
+
+// crossEntropyGradNEON is the kernel crossEntropyGrad for n elements.
+//
+//go:noescape
+func crossEntropyGradNEON(dst *float32, x *float32, top float32, l float32, c float32, n int)
+
+// adamWMeanNEON is the kernel adamWMean for n elements.
+//
+//go:noescape
+func adamWMeanNEON(param *float32, m *float32, v *float32, mean *float32, grad *float32, gs float32, w1 float32, b2 float32, w2 float32, r2 float32, eps float32, decay float32, step float32, t float32, n int)
+
 // sumLanesNEON is the reduction sumLanes over n elements.
 //
 //go:noescape

@@ -186,7 +186,7 @@ func TestOptimisers(t *testing.T) {
 	for step := 1; step <= 5; step++ {
 		g := math.Cos(float64(step))
 		args.BiasCorr1, args.BiasCorr2 = 1-math.Pow(0.9, float64(step)), 1-math.Pow(0.99, float64(step))
-		AdamW(p, []float64{g}, m, v, args)
+		AdamW(p, []float64{g}, m, v, nil, 0, args)
 		// Loshchilov and Hutter, Decoupled Weight Decay Regularization, algorithm 2.
 		wm = 0.9*wm + 0.1*g*0.5
 		wv = 0.99*wv + 0.01*g*0.5*g*0.5

@@ -16,15 +16,25 @@ type AdamWArgs struct {
 //
 //	g = grad*gs;  m = fma(w1, g-m, m);  v = fma(b2, v, w2*(g*g))
 //	param = fma(-step, m/fma(sqrt(v), r2, eps), param*decay)
-func AdamW[T Float](param, grad, m, v []T, a AdamWArgs) {
+//
+// A mean that is not nil moves with the parameter in the same pass, as Lerp would move it by t:
+// mean = fma(t, param-mean, mean).
+func AdamW[T Float](param, grad, m, v, mean []T, t float64, a AdamWArgs) {
 	gs, w1, b2, w2 := T(a.GradScale), T(1-a.Beta1), T(a.Beta2), T(1-a.Beta2)
 	r2, eps := T(1/math.Sqrt(a.BiasCorr2)), T(a.Eps)
 	decay, step := T(1-float64(a.LR*a.WeightDecay)), T(a.LR/a.BiasCorr1)
+	tt := T(t)
 	grad, m, v = grad[:len(param)], m[:len(param)], v[:len(param)]
 	if native[T](len(param)) {
 		for i := 0; i < len(param); i += maxCall {
-			kAdamW(p32(param[i:]), p32(m[i:]), p32(v[i:]), p32(grad[i:]), float32(gs), float32(w1), float32(b2), float32(w2),
-				float32(r2), float32(eps), float32(decay), float32(step), min(maxCall, len(param)-i))
+			n := min(maxCall, len(param)-i)
+			if mean == nil {
+				kAdamW(p32(param[i:]), p32(m[i:]), p32(v[i:]), p32(grad[i:]), float32(gs), float32(w1), float32(b2),
+					float32(w2), float32(r2), float32(eps), float32(decay), float32(step), n)
+			} else {
+				kAdamWMean(p32(param[i:]), p32(m[i:]), p32(v[i:]), p32(mean[i:]), p32(grad[i:]), float32(gs), float32(w1),
+					float32(b2), float32(w2), float32(r2), float32(eps), float32(decay), float32(step), float32(tt), n)
+			}
 		}
 		return
 	}
@@ -33,6 +43,9 @@ func AdamW[T Float](param, grad, m, v []T, a AdamWArgs) {
 		m[i] = canon(fma(w1, g-m[i], m[i]))
 		v[i] = canon(fma(b2, v[i], mul(w2, mul(g, g))))
 		param[i] = canon(fma(-step, m[i]/fma(sqrt(v[i]), r2, eps), mul(p, decay)))
+		if mean != nil {
+			mean[i] = canon(fma(tt, param[i]-mean[i], mean[i]))
+		}
 	}
 }
 

@@ -81,3 +81,17 @@ func geluGrad[T Float](x, dy T) T {
 	}
 	return T(GELUGrad64(float64(x), float64(dy)))
 }
+
+func softplus1[T Float](x T) T {
+	if isF32[T]() {
+		return T(Softplus32(float32(x)))
+	}
+	return T(Softplus64(float64(x)))
+}
+
+func sigmoid1[T Float](x T) T {
+	if isF32[T]() {
+		return T(Sigmoid32(float32(x)))
+	}
+	return T(Sigmoid64(float64(x)))
+}
