@@ -25,6 +25,7 @@ var (
 	args    = reg.RDX
 	panelB  = reg.RSI
 	segment = reg.RDI
+	fetch   = reg.RSI // in place of panelB: how far ahead a wide kernel fetches
 )
 
 // isa is what differs between the two vector widths.
@@ -48,16 +49,22 @@ func amd64(out, stubs string) {
 		reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31}
 	ymm := []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
 		reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}
-	wide := isa{Context: ctx, name: "AVX512", rows: 8, np: 3, regs: zmm, parts: 1, width: 64}
+	wide512 := isa{Context: ctx, name: "AVX512", rows: 8, np: 3, regs: zmm, parts: 1, width: 64}
 	narrow := isa{Context: ctx, name: "AVX2", rows: 6, np: 1, regs: ymm, parts: 2, width: 32}
 	wide64 := isa{Context: ctx, name: "AVX512D", rows: 8, np: 1, regs: zmm, parts: 2, width: 64, f64: true}
 	narrow64 := isa{Context: ctx, name: "AVX2D", rows: 2, np: 1, regs: ymm, parts: 4, width: 32, f64: true}
-	all := []isa{wide, narrow, wide64, narrow64}
+	all := []isa{wide512, narrow, wide64, narrow64}
 	for _, s := range all {
 		for r := 1; r <= s.rows; r++ {
 			for p := 1; p <= s.np; p++ {
-				s.tile(r, p)
+				s.tile(r, p, plain)
+				if s.leads(r) {
+					s.tile(r, p, leading)
+				}
 			}
+		}
+		for _, k := range s.wides() {
+			s.tile(k.r, k.p, wide)
 		}
 		if !s.f64 {
 			s.peak()
@@ -81,8 +88,14 @@ func amd64(out, stubs string) {
 	for _, s := range all {
 		for r := 1; r <= s.rows; r++ {
 			for p := 1; p <= s.np; p++ {
-				fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", s.tileName(r, p))
+				fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", s.tileName(r, p, plain))
+				if s.leads(r) {
+					fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", s.tileName(r, p, leading))
+				}
 			}
+		}
+		for _, k := range s.wides() {
+			fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", s.tileName(k.r, k.p, wide))
 		}
 		if !s.f64 {
 			fmt.Fprintf(&buf, "//go:noescape\nfunc peak%s(n int)\n\n", s.name)
@@ -90,15 +103,15 @@ func amd64(out, stubs string) {
 	}
 	buf.WriteString("//go:noescape\nfunc transpose8(dst, src unsafe.Pointer, ldd, ld, n int)\n\n")
 	for _, s := range all {
-		fmt.Fprintf(&buf, "var tiles%s = [%d][%d]func(unsafe.Pointer){\n", s.name, maxRows, maxPanels)
-		for r := 1; r <= s.rows; r++ {
-			buf.WriteString("{")
-			for p := 1; p <= s.np; p++ {
-				buf.WriteString(s.tileName(r, p) + ",")
+		s.table(&buf, "tiles", plain, func(int) bool { return true })
+		if s.full() {
+			s.table(&buf, "leads", leading, s.leads)
+			buf.WriteString("var widesAVX512 = [...]wideKernel{\n")
+			for _, k := range s.wides() {
+				fmt.Fprintf(&buf, "{%d, %d, %s},\n", k.r, k.p, s.tileName(k.r, k.p, wide))
 			}
-			buf.WriteString("},\n")
+			buf.WriteString("}\n\n")
 		}
-		buf.WriteString("}\n\n")
 	}
 	src, err := format.Source(buf.Bytes())
 	if err != nil {
@@ -116,142 +129,28 @@ func (nopCloser) Close() error { return nil }
 // Bounds of the kernel tables of the package.
 const maxRows, maxPanels = 8, 3
 
-func (s isa) tileName(r, p int) string { return fmt.Sprintf("tile%s_%dx%d", s.name, r, p*16) }
+func (s isa) tileName(r, p int, f form) string {
+	return fmt.Sprintf("%s%s_%dx%d", [...]string{"tile", "lead", "wide"}[f], s.name, r, p*16)
+}
+
+// table writes the table of the kernels of a form.
+func (s isa) table(buf *bytes.Buffer, name string, f form, has func(r int) bool) {
+	fmt.Fprintf(buf, "var %s%s = [%d][%d]func(unsafe.Pointer){\n", name, s.name, maxRows, maxPanels)
+	for r := 1; r <= s.rows; r++ {
+		buf.WriteString("{")
+		for p := 1; p <= s.np && has(r); p++ {
+			buf.WriteString(s.tileName(r, p, f) + ",")
+		}
+		buf.WriteString("},\n")
+	}
+	buf.WriteString("}\n\n")
+}
 
 // begin starts a function; unsafe.Pointer is written *byte, which has the same frame.
 func (s isa) begin(name, signature string) {
 	s.Function(name)
 	s.Attributes(attr.NOSPLIT)
 	s.SignatureExpr(signature)
-}
-
-// tile writes the kernel of r rows and p panels.
-func (s isa) tile(r, p int) {
-	name := s.tileName(r, p)
-	s.begin(name, "func(t *byte)")
-	s.Doc(fmt.Sprintf("%s computes a tile of %d rows and %d columns.", name, r, p*16))
-	n := p * s.parts // registers in a line of B
-	acc := s.regs[:r*n]
-	line := s.regs[r*n : r*n+n]
-	spare := s.regs[r*n+n:]
-	at := func(i, j int) reg.VecPhysical { return acc[i*n+j] }
-	field := func(off int) operand.Mem { return operand.Mem{Base: args, Disp: off} }
-
-	s.Load(s.Param("t"), args)
-	s.MOVQ(field(offA), bPtr)
-	s.MOVQ(field(offRowA), index)
-	for i := range r {
-		s.MOVQ(operand.Mem{Base: index, Disp: 8 * i}, rowPtr[i])
-		s.ADDQ(bPtr, rowPtr[i])
-	}
-	s.MOVQ(field(offPanelB), panelB)
-	s.MOVQ(field(offSegs), segment)
-	zero := func() {
-		for _, a := range acc {
-			if s.width == 64 {
-				s.VPXORD(a, a, a)
-			} else {
-				s.VXORPS(a, a, a)
-			}
-		}
-	}
-	zero()
-
-	unroll := 2
-	if r*p <= 8 {
-		unroll = 4
-	}
-	step := func() {
-		for j := range n {
-			m := operand.Mem{Base: bPtr, Disp: j % s.parts * s.width}
-			if pn := j / s.parts; pn > 0 {
-				m.Index, m.Scale = panelB, uint8(pn)
-			}
-			s.VMOVUPS(m, line[j])
-		}
-		for i := range r {
-			a := operand.Mem{Base: rowPtr[i], Index: index, Scale: 1}
-			if s.width == 64 && n == 1 {
-				s.VFMADD231PS_BCST(a, line[0], at(i, 0))
-				continue
-			}
-			x := spare[i%len(spare)]
-			if s.f64 {
-				s.VBROADCASTSD(a, x)
-			} else {
-				s.VBROADCASTSS(a, x)
-			}
-			for j := range n {
-				if s.f64 {
-					s.VFMADD231PD(line[j], x, at(i, j))
-				} else {
-					s.VFMADD231PS(line[j], x, at(i, j))
-				}
-			}
-		}
-		s.ADDQ(field(offStrideA), index)
-		s.ADDQ(field(offStrideB), bPtr)
-	}
-
-	s.Label("segment")
-	s.MOVQ(operand.Mem{Base: segment}, index)
-	s.MOVQ(operand.Mem{Base: segment, Disp: segB}, bPtr)
-	s.ADDQ(field(offB), bPtr)
-	s.MOVLQSX(operand.Mem{Base: segment, Disp: segN}, count)
-	s.SUBQ(operand.Imm(uint64(unroll)), count)
-	s.JLT(operand.LabelRef("tail"))
-	s.Label("loop")
-	for range unroll {
-		step()
-	}
-	s.SUBQ(operand.Imm(uint64(unroll)), count)
-	s.JGE(operand.LabelRef("loop"))
-	s.Label("tail")
-	s.ADDQ(operand.Imm(uint64(unroll)), count)
-	s.JZ(operand.LabelRef("done"))
-	s.Label("single")
-	step()
-	s.DECQ(count)
-	s.JNZ(operand.LabelRef("single"))
-	s.Label("done")
-	s.CMPL(operand.Mem{Base: segment, Disp: segEnd}, operand.Imm(0))
-	s.JEQ(operand.LabelRef("next"))
-
-	// The block ends: the tile of C is stored, or added to.
-	store := func(add bool) {
-		s.MOVQ(field(offRowC), index)
-		for i := range r {
-			s.MOVQ(operand.Mem{Base: index, Disp: 8 * i}, count)
-			s.ADDQ(field(offC), count)
-			for j := range n {
-				m := operand.Mem{Base: count, Disp: j * s.width}
-				switch {
-				case add && s.f64:
-					s.VADDPD(m, at(i, j), at(i, j))
-				case add:
-					s.VADDPS(m, at(i, j), at(i, j))
-				}
-				s.VMOVUPS(at(i, j), m)
-			}
-		}
-	}
-	s.CMPQ(field(offAdd), operand.Imm(0))
-	s.JNE(operand.LabelRef("add"))
-	store(false)
-	s.MOVQ(operand.U32(1), index)
-	s.MOVQ(index, field(offAdd))
-	s.JMP(operand.LabelRef("clear"))
-	s.Label("add")
-	store(true)
-	s.Label("clear")
-	zero()
-
-	s.Label("next")
-	s.ADDQ(operand.Imm(segSize), segment)
-	s.DECQ(field(offNSeg))
-	s.JNZ(operand.LabelRef("segment"))
-	s.VZEROUPPER()
-	s.RET()
 }
 
 // peakChains is the number of independent chains in the loop that measures the peak.

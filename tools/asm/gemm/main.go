@@ -5,6 +5,10 @@
 // panel, broadcasts one element of every row, and multiplies and adds into R x P accumulators; at the
 // end of a block it stores the accumulators to C or adds them to it. The loop in tile.go of the package
 // is the specification.
+//
+// For float32, AVX-512 has two more forms of it. A leading kernel also writes the lines of B that it loads one
+// after the other, for the tiles below to read. A wide one takes few rows and many panels that lie side by side,
+// so that a row-major B is read in long runs.
 package main
 
 import (
@@ -21,6 +25,8 @@ const (
 	offNSeg                   = 48
 	offStrideA, offStrideB    = 56, 64
 	offPanelB, offAdd         = 72, 80
+	offMask, offPack          = 104, 112
+	offAhead, offSave         = 120, 128
 )
 
 // The same for type segment.

@@ -3,8 +3,6 @@ package gemm
 import (
 	"fmt"
 	"unsafe"
-
-	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
 )
 
 // Float is an element type.
@@ -87,19 +85,8 @@ func MatMul[T Float](c, a, b []T, p Product, ep Epilogue[T]) {
 	if p.M == 0 || p.N == 0 {
 		return
 	}
-	if p.Batch > 1 && p.StrideB != 0 && p.Batch < 2*pool.Threads() {
-		// Few large products: one after the other, each split among the threads.
-		for i := range p.Batch {
-			one := p
-			one.Batch = 1
-			j := newJob[T]()
-			j.matmul(c[i*p.StrideC:], a[i*p.StrideA:], b[i*p.StrideB:], nil, one, i*p.M, ep)
-			j.release()
-		}
-		return
-	}
 	j := newJob[T]()
-	j.matmul(c, a, b, nil, p, 0, ep)
+	j.matmul(c, a, b, nil, p, ep)
 	j.release()
 }
 
@@ -115,7 +102,7 @@ func MatMulPacked[T Float](c, a []T, b *Packed[T], p Product, ep Epilogue[T]) {
 		return
 	}
 	j := newJob[T]()
-	j.matmul(c, a, nil, b, p, 0, ep)
+	j.matmul(c, a, nil, b, p, ep)
 	j.release()
 }
 

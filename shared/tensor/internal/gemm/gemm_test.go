@@ -108,6 +108,8 @@ func TestLayoutOfTile(t *testing.T) {
 		{"rowC", unsafe.Offsetof(a.rowC), 40}, {"nseg", unsafe.Offsetof(a.nseg), 48},
 		{"strideA", unsafe.Offsetof(a.strideA), 56}, {"strideB", unsafe.Offsetof(a.strideB), 64},
 		{"panelB", unsafe.Offsetof(a.panelB), 72}, {"add", unsafe.Offsetof(a.add), 80},
+		{"mask", unsafe.Offsetof(a.mask), 104}, {"pack", unsafe.Offsetof(a.pack), 112},
+		{"ahead", unsafe.Offsetof(a.ahead), 120}, {"save", unsafe.Offsetof(a.save), 128},
 		{"offB", unsafe.Offsetof(s.offB), 8}, {"n", unsafe.Offsetof(s.n), 16}, {"end", unsafe.Offsetof(s.end), 20},
 		{"segment", unsafe.Sizeof(s), 24},
 	}
@@ -272,8 +274,11 @@ func TestMatMulOfRandomShapes(t *testing.T) {
 	defer pool.SetThreads(0)
 	defer func() { _ = cpu.Set("auto") }()
 	isas := cpu.Available()
-	for range 120 {
+	for i := range 160 {
 		p := Product{M: 1 + r.IntN(40), N: 1 + r.IntN(120), K: 1 + r.IntN(600)}
+		if i%4 == 0 { // few rows, many panels
+			p.M, p.N = 1+r.IntN(5), 1+r.IntN(700)
+		}
 		p.TransA, p.TransB = r.IntN(2) == 0, r.IntN(2) == 0
 		if err := cpu.Set(isas[r.IntN(len(isas))].String()); err != nil {
 			t.Fatal(err)

@@ -12,7 +12,10 @@ import (
 func native(isa cpu.ISA, es int) (kernels, bool) {
 	switch {
 	case isa == cpu.AVX512 && es == 4:
-		return kernels{rows: 8, panels: 3, table: &tilesAVX512}, true
+		return kernels{
+			rows: 8, panels: 3, table: &tilesAVX512,
+			masked: true, lead: &leadsAVX512, wide: widesAVX512[:],
+		}, true
 	case isa == cpu.AVX512:
 		return kernels{rows: 8, panels: 1, table: &tilesAVX512D}, true
 	case isa == cpu.AVX2 && es == 4:

@@ -88,15 +88,18 @@ func (t *packTask[T]) Do(i int) {
 }
 
 // packColumns fills one panel from cols columns of a row-major matrix.
-func packColumns[T Float](dst, src []T, k, cols, ld int) {
+func packColumns[T Float](dst, src []T, k, cols, ld int) { copyColumns(dst, src, k, cols, ld, Width) }
+
+// copyColumns is packColumns for a panel whose lines lie to elements apart.
+func copyColumns[T Float](dst, src []T, k, cols, ld, to int) {
 	if cols == Width {
 		for i := range k {
-			*(*[Width]T)(dst[i*Width:]) = *(*[Width]T)(src[i*ld:])
+			*(*[Width]T)(dst[i*to:]) = *(*[Width]T)(src[i*ld:])
 		}
 		return
 	}
 	for i := range k {
-		d := dst[i*Width : (i+1)*Width]
+		d := dst[i*to : i*to+Width]
 		clear(d[copy(d, src[i*ld:i*ld+cols]):])
 	}
 }
@@ -121,35 +124,38 @@ func packLines[T Float](dst, src []T, k, cols, ld int) {
 
 // packRows fills one panel from cols rows of a row-major matrix, that is, from columns of its
 // transpose.
-func packRows[T Float](dst, src []T, k, cols, ld int) {
+func packRows[T Float](dst, src []T, k, cols, ld int) { copyRows(dst, src, k, cols, ld, Width) }
+
+// copyRows is packRows for a panel whose lines lie to elements apart.
+func copyRows[T Float](dst, src []T, k, cols, ld, to int) {
 	if size[T]() == 4 && k >= 8 && cols >= 8 && canTranspose() {
 		done := k / 8 * 8
 		for c := 0; c+8 <= cols; c += 8 {
-			_, _ = src[(c+7)*ld+done-1], dst[done*Width-1]
-			transpose(unsafe.Pointer(&dst[c]), unsafe.Pointer(&src[c*ld]), Width*4, ld*4, done/8)
+			_, _ = src[(c+7)*ld+done-1], dst[(done-1)*to+Width-1]
+			transpose(unsafe.Pointer(&dst[c]), unsafe.Pointer(&src[c*ld]), to*4, ld*4, done/8)
 		}
-		moveRows(dst, src, 0, done, cols/8*8, cols, ld)
-		moveRows(dst, src, done, k, 0, cols, ld)
+		moveRows(dst, src, 0, done, cols/8*8, cols, ld, to)
+		moveRows(dst, src, done, k, 0, cols, ld, to)
 		return
 	}
-	moveRows(dst, src, 0, k, 0, cols, ld)
+	moveRows(dst, src, 0, k, 0, cols, ld, to)
 }
 
-// moveRows is packRows for k in [k0, k1) and for the rows from c0 on.
-func moveRows[T Float](dst, src []T, k0, k1, c0, cols, ld int) {
+// moveRows is copyRows for k in [k0, k1) and for the rows from c0 on.
+func moveRows[T Float](dst, src []T, k0, k1, c0, cols, ld, to int) {
 	const step = 8 // elements of a row taken at a time, so that both sides stay in cache
 	for i0 := k0; i0 < k1; i0 += step {
 		n := min(step, k1-i0)
 		for c := c0; c < Width; c++ {
-			d := dst[i0*Width+c:]
+			d := dst[i0*to+c:]
 			if c >= cols {
 				for i := range n {
-					d[i*Width] = 0
+					d[i*to] = 0
 				}
 				continue
 			}
 			for i, v := range src[c*ld+i0 : c*ld+i0+n] {
-				d[i*Width] = v
+				d[i*to] = v
 			}
 		}
 	}

@@ -11,10 +11,18 @@ type productTask[T Float] struct {
 	j       *job[T]
 	p       Product
 	c, a, b []T
-	rowBase int
-	each    bool // every item has a B of its own, prepared by the part
+	source  source
 	copyA   bool
 }
+
+// source is how the tiles of a product find B.
+type source int
+
+const (
+	panelsOfB source = iota // in panels, packed before
+	linesOfB                // row-major, where it lies
+	groupsOfB               // row-major or transposed; a part copies the panels of a tile as it comes to them
+)
 
 // directB says whether a row-major B is read in place: its rows are whole panels, and it is read too
 // seldom for packing to pay.
@@ -22,56 +30,58 @@ func directB(p Product) bool {
 	return !p.TransB && p.N%Width == 0 && (p.M <= 48 || p.LDB <= 128)
 }
 
-func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, rowBase int, ep Epilogue[T]) {
+// sourceOf chooses the source. It changes no bit.
+func sourceOf(p Product, packed bool, f kernels) source {
+	seldom := directB(p)
+	if f.masked {
+		// Rows a power of two apart fall into few cache sets, from which the second tile would not find them.
+		seldom = !p.TransB && (p.M <= f.rows || p.M <= 3*f.rows && p.LDB%1024 != 0)
+	}
+	switch {
+	case packed:
+		return panelsOfB
+	case seldom:
+		return linesOfB
+	default:
+		return groupsOfB
+	}
+}
+
+func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) {
 	es := size[T]()
 	if p.Batch > 1 && p.StrideB == 0 && p.StrideA == p.M*p.LDA && p.StrideC == p.M*p.LDC && !p.TransA {
 		p.M, p.Batch = p.M*p.Batch, 1 // shared B: one tall product
 	}
-	t := &j.product
-	*t = productTask[T]{j: j, p: p, c: c, a: a, b: b, rowBase: rowBase}
 	j.kern, j.ep = kernelsFor[T](), ep
+	t := &j.product
+	*t = productTask[T]{j: j, p: p, c: c, a: a, b: b, source: sourceOf(p, pb != nil, j.kern)}
+	panels := panelsOf(p.N)
 	strideA := es
 	if p.TransA {
 		strideA = p.LDA * es
-	}
-	panels := panelsOf(p.N)
-	t.copyA = panels > j.kern.panels*2 && (p.LDA*es%1024 == 0 || (p.TransA && p.LDA*es > 256))
-	if t.copyA && p.TransA {
-		strideA = Width * es
+		if panels > 2*j.kern.panels && strideA > 256 {
+			t.copyA, strideA = true, Width*es
+		}
 	}
 	j.runs(p.K, BlockK, 0, strideA)
-	strideB := Width * es // of a packed B
-	if pb == nil && directB(p) {
-		strideB = p.LDB * es
-	}
-	j.makeSteps(strideB)
-	longest := 1
-	for _, s := range j.steps {
-		longest = max(longest, s.k1-s.k0)
-	}
-	flops := 2 * float64(p.M) * float64(p.N) * float64(p.K)
-	const cacheA, cacheC = 1 << 16, 1 << 17 // elements of a part
-	chunk := min(panels, 32)
-	rows := max(min(cacheA/longest, cacheC/(chunk*Width))/24*24, 24)
-	t.each = p.Batch > 1 && p.StrideB != 0
-	switch {
-	case pb != nil:
+	switch t.source {
+	case panelsOfB:
 		j.b = packedOperand(pb.Data, p.K)
-	case t.each:
-		rows, chunk = p.M, panels
-	case directB(p):
-		j.b = operand{base: first(b), strideK: strideB, strideP: Width * es}
-	default:
-		j.packed = grow(j.packed, PackedLen(p.K, p.N))
-		j.pack(j.packed, b, p.K, p.N, p.LDB, p.TransB)
-		j.b = packedOperand(j.packed, p.K)
+	case linesOfB:
+		j.b = operand{strideK: p.LDB * es, strideP: Width * es}
+	case groupsOfB:
+		j.b = operand{strideK: j.kern.panels * Width * es, strideP: Width * es}
 	}
-	total := flops * float64(p.Batch)
-	if t.each {
-		flops = 0 // cutting an item would pack its B several times
+	j.makeSteps(j.b.strideK)
+	if t.source == groupsOfB {
+		for _, st := range j.steps { // the copy of a step begins with it
+			for i := range st.segs {
+				st.segs[i].offB -= st.k0 * j.b.strideK
+			}
+		}
 	}
-	j.grid.choose(p.Batch, p.M, 1, rows, panels, chunk, flops*float64(p.Batch))
-	dispatch(j.grid.count(), t, total)
+	j.grid.product(p.Batch, p.M, panels, p.K, j.kern, t.source == groupsOfB)
+	dispatch(j.grid.count(), t, 2*float64(p.M)*float64(p.N)*float64(p.K)*float64(p.Batch))
 }
 
 // dispatch runs n parts, on one thread if they are too little work for more.
@@ -85,6 +95,62 @@ func dispatch(n int, t pool.Task, flops float64) {
 	}
 }
 
+// partFlops is the arithmetic of a part that takes just under a millisecond on the fastest core: a thread must not
+// wait longer for another one, nor the scheduler for either.
+const partFlops = 96e6
+
+// product sets the cut for a product. Where parts copy B they are tall, so that little is copied twice; otherwise
+// they are so that what a part touches stays in cache.
+func (g *grid) product(items, rows, panels, k int, f kernels, tall bool) {
+	*g = grid{rows: rows, bandRows: min(rows, 96), panels: panels, chunkPanels: min(panels, 24), items: items}
+	if tall {
+		g.bandRows = min(rows, 512)
+	}
+	perCell := 2 * Width * float64(max(k, 1)) // operations of a row by a panel
+	for float64(g.bandRows*g.chunkPanels)*perCell > partFlops {
+		switch {
+		case g.chunkPanels > 2*f.panels && (!tall || g.bandRows <= 48 || g.chunkPanels > 12):
+			g.chunkPanels -= f.panels
+		case g.bandRows > 48:
+			g.bandRows = (g.bandRows*3/4 + f.rows - 1) / f.rows * f.rows
+		case g.chunkPanels > f.panels:
+			g.chunkPanels = max(g.chunkPanels-f.panels, f.panels)
+		default:
+			perCell = 0
+		}
+	}
+	want := 1
+	flops := 2 * Width * float64(items*rows*panels) * float64(k)
+	if threads := pool.Threads(); threads > 1 && flops >= smallWork {
+		want = threads
+		if flops >= 8*smallWork {
+			want = 4 * threads
+		}
+	}
+	for g.count() < want {
+		switch {
+		case g.chunkPanels > 1 && (tall || g.chunkPanels*Width >= g.bandRows) && g.chunkPanels >= f.panels:
+			g.chunkPanels = (g.chunkPanels + 1) / 2
+		case g.bandRows > 2*f.rows:
+			g.bandRows = (g.bandRows + 1) / 2
+		case g.chunkPanels > 1:
+			g.chunkPanels = (g.chunkPanels + 1) / 2
+		default:
+			want = 0
+		}
+	}
+	// Parts of even size, in whole tiles where they are many.
+	g.bandRows = (rows + g.bands - 1) / g.bands
+	if g.bands > 1 {
+		g.bandRows = (g.bandRows + f.rows - 1) / f.rows * f.rows
+	}
+	g.chunkPanels = (panels + g.chunks - 1) / g.chunks
+	if g.chunkPanels > 3*f.panels {
+		g.chunkPanels = min((g.chunkPanels+f.panels-1)/f.panels*f.panels, panels)
+	}
+	g.count()
+}
+
 // Do computes one part.
 func (t *productTask[T]) Do(i int) {
 	j, p := t.j, &t.p
@@ -92,16 +158,25 @@ func (t *productTask[T]) Do(i int) {
 	q := j.grid.at(i)
 	s := newScratch[T]()
 	defer s.release()
-	b := j.b
-	if t.each {
-		b = t.prepareB(s, t.b[q.item*p.StrideB:])
-	}
 	c := t.c[q.item*p.StrideC+q.r0*p.LDC:]
 	rows := q.r1 - q.r0
 	s.rowC = rowsFrom(s.rowC, rows, 0, p.LDC*es)
 	col, cols := q.p0*Width, min(q.p1*Width, p.N)-q.p0*Width
 	for n, st := range j.steps {
 		a, strideA := t.prepareA(s, t.a[q.item*p.StrideA:], q.r0, rows, st)
+		b := j.b
+		switch {
+		case t.source == groupsOfB:
+			s.arg = tile{a: a, segs: first(st.segs), strideA: strideA, panelB: b.strideP}
+			t.groups(s, first(c), t.b[q.item*p.StrideB:], q, st, n > 0)
+			continue
+		case t.source == linesOfB:
+			b.base = first(t.b[q.item*p.StrideB:])
+		}
+		if t.source == linesOfB && len(j.kern.wide) > 0 && rows <= maxWide {
+			s.sweepWide(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
+			continue
+		}
 		s.sweep(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
 	}
 	if p.K == 0 {
@@ -110,46 +185,59 @@ func (t *productTask[T]) Do(i int) {
 		}
 	}
 	if j.ep != nil {
-		j.ep.Finish(c[col:(rows-1)*p.LDC+col+cols], p.LDC, t.rowBase+q.item*p.M+q.r0, col, rows, cols)
+		j.ep.Finish(c[col:(rows-1)*p.LDC+col+cols], p.LDC, q.item*p.M+q.r0, col, rows, cols)
 	}
 }
 
-// prepareB is the B of one item of a batch.
-func (t *productTask[T]) prepareB(s *scratch[T], b []T) operand {
-	p, es := &t.p, size[T]()
-	if directB(*p) {
-		return operand{base: first(b), strideK: p.LDB * es, strideP: Width * es}
+// groups runs the kernels over the panels of a part, copying those of a tile first: the leading kernel does that by
+// the way, otherwise it is a step of its own.
+func (t *productTask[T]) groups(s *scratch[T], c unsafe.Pointer, b []T, q part, st step, add bool) {
+	es, f, p, arg := size[T](), t.j.kern, &t.p, &s.arg
+	n := st.k1 - st.k0
+	ld := f.panels * Width
+	s.b = grow(s.b, n*ld)
+	for at := q.p0; at < q.p1; at += arg.np {
+		arg.np = groupSize(q.p1-at, f.panels)
+		col := at * Width
+		left := p.N - col
+		origin := unsafe.Add(c, col*es)
+		r := 0
+		if mr := groupSize(len(s.rowA), f.rows); f.lead != nil && !p.TransB && f.lead[mr-1][0] != nil {
+			arg.mr = mr
+			arg.mask = 1<<min(left-(arg.np-1)*Width, Width) - 1
+			arg.strideB, arg.pack = p.LDB*es, first(s.b)
+			arg.b = unsafe.Pointer(&b[st.k0*p.LDB+col])
+			s.tileAt(origin, 0, len(st.segs), add)
+			f.lead[mr-1][arg.np-1](unsafe.Pointer(arg))
+			r = mr
+		} else {
+			for i := range arg.np {
+				c0, cols := col+i*Width, min(Width, left-i*Width)
+				if p.TransB {
+					copyRows(s.b[i*Width:], b[c0*p.LDB+st.k0:], n, cols, p.LDB, ld)
+				} else {
+					copyColumns(s.b[i*Width:], b[st.k0*p.LDB+c0:], n, cols, p.LDB, ld)
+				}
+			}
+		}
+		arg.b, arg.strideB = first(s.b), ld*es
+		s.rows(f, origin, r, left, len(st.segs), add)
 	}
-	s.b = grow(s.b, PackedLen(p.K, p.N))
-	pack := packTask[T]{dst: s.b, src: b, k: p.K, n: p.N, ld: p.LDB, trans: p.TransB}
-	for i := range panelsOf(p.N) {
-		pack.Do(i)
-	}
-	return packedOperand(s.b, p.K)
 }
 
 // prepareA sets the row offsets of A for rows from r0 and the k of a step, and returns the address they
 // count from, such that the offsets of the step's segments hold, and the distance of successive k.
 func (t *productTask[T]) prepareA(s *scratch[T], a []T, r0, rows int, st step) (base unsafe.Pointer, strideA int) {
 	p, es := &t.p, size[T]()
-	n := st.k1 - st.k0
 	switch {
-	case !t.copyA && !p.TransA:
+	case !p.TransA:
 		s.rowA = rowsFrom(s.rowA, rows, r0*p.LDA*es, p.LDA*es)
 		return first(a), es
 	case !t.copyA:
 		s.rowA = rowsFrom(s.rowA, rows, r0*es, es)
 		return first(a), p.LDA * es
-	case !p.TransA:
-		// Rows a power of two apart would fall into the same few cache sets.
-		ld := n + Width
-		s.a = grow(s.a, rows*ld)
-		for r := range rows {
-			copy(s.a[r*ld:r*ld+n], a[(r0+r)*p.LDA+st.k0:])
-		}
-		s.rowA = rowsFrom(s.rowA, rows, -st.k0*es, ld*es)
-		return first(s.a), es
 	default:
+		n := st.k1 - st.k0
 		s.a = grow(s.a, PackedLen(n, rows))
 		packLines(s.a, a[st.k0*p.LDA+r0:], n, rows, p.LDA)
 		s.rowA = grow(s.rowA, rows)

@@ -24,31 +24,68 @@ func (s *scratch[T]) sweep(f kernels, a, c unsafe.Pointer, strideA int, b operan
 	es := size[T]()
 	t := &s.arg
 	*t = tile{a: a, segs: first(segs), strideA: strideA, strideB: b.strideK, panelB: b.strideP}
-	rows := len(s.rowA)
 	for p := p0; p < p1; {
 		t.np = groupSize(p1-p, f.panels)
-		cols := t.np * Width
-		width := min(cols, n-p*Width)
 		t.b = unsafe.Add(b.base, p*b.strideP)
-		origin := unsafe.Add(c, p*Width*es)
-		for r := 0; r < rows; {
-			t.mr = groupSize(rows-r, f.rows)
-			t.nseg = len(segs)
-			t.rowA = unsafe.Pointer(&s.rowA[r])
-			t.add = 0
-			if add {
-				t.add = 1
-			}
-			kernel := f.table[t.mr-1][t.np-1]
-			if width == cols {
-				t.c, t.rowC = origin, unsafe.Pointer(&s.rowC[r])
-				kernel(unsafe.Pointer(t))
-			} else {
-				s.partial(kernel, origin, s.rowC[r:r+t.mr], width, add)
-			}
-			r += t.mr
-		}
+		s.rows(f, unsafe.Add(c, p*Width*es), 0, n-p*Width, len(segs), add)
 		p += t.np
+	}
+}
+
+// rows runs the kernels over the rows from r on for the panels set in s.arg. c is the address of C in the first of
+// them; left is the number of columns of C from there on.
+func (s *scratch[T]) rows(f kernels, c unsafe.Pointer, r, left, segs int, add bool) {
+	t := &s.arg
+	width := min(t.np*Width, left)
+	t.mask = 1<<(width-(t.np-1)*Width) - 1
+	for r < len(s.rowA) {
+		t.mr = groupSize(len(s.rowA)-r, f.rows)
+		s.tileAt(c, r, segs, add)
+		kernel := f.table[t.mr-1][t.np-1]
+		if f.masked || width == t.np*Width {
+			kernel(unsafe.Pointer(t))
+		} else {
+			s.partial(kernel, c, s.rowC[r:r+t.mr], width, add)
+		}
+		r += t.mr
+	}
+}
+
+// tileAt sets what differs between the tiles of a panel group: t.mr rows from row r on.
+func (s *scratch[T]) tileAt(c unsafe.Pointer, r, segs int, add bool) {
+	t := &s.arg
+	t.c, t.rowA, t.rowC = c, unsafe.Pointer(&s.rowA[r]), unsafe.Pointer(&s.rowC[r])
+	t.nseg, t.add, t.ahead = segs, 0, 0
+	if add {
+		t.add = 1
+	}
+	if r+t.mr < len(s.rowA) {
+		t.ahead = s.rowA[r+t.mr] - s.rowA[r]
+	}
+}
+
+// maxWide is the largest number of rows of a wide kernel.
+const maxWide = 4
+
+// sweepWide is sweep for at most maxWide rows and a B whose panels lie side by side.
+func (s *scratch[T]) sweepWide(f kernels, a, c unsafe.Pointer, strideA int, b operand, p0, p1, n int,
+	segs []segment, add bool) {
+	es := size[T]()
+	t := &s.arg
+	*t = tile{a: a, segs: first(segs), strideA: strideA, strideB: b.strideK, panelB: b.strideP, mr: len(s.rowA)}
+	for p := p0; p < p1; p += t.np {
+		t.np = groupSize(p1-p, f.panels)
+		kernel := f.table[t.mr-1][t.np-1]
+		for _, w := range f.wide {
+			if w.rows == t.mr && w.panels <= p1-p {
+				t.np, kernel = w.panels, w.run
+				break
+			}
+		}
+		t.b = unsafe.Add(b.base, p*b.strideP)
+		t.mask = 1<<min(n-(p+t.np-1)*Width, Width) - 1
+		s.tileAt(unsafe.Add(c, p*Width*es), 0, len(segs), add)
+		kernel(unsafe.Pointer(t))
 	}
 }
 

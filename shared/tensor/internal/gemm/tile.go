@@ -29,12 +29,16 @@ type tile struct {
 	rowA    unsafe.Pointer // byte offsets of the rows from a, one int each
 	rowC    unsafe.Pointer // byte offsets of the rows from c, one int each
 	nseg    int
-	strideA int // bytes from one k to the next
-	strideB int // bytes from one k to the next within a panel
-	panelB  int // bytes from one panel to the next
-	add     int // 0: the first block is stored; otherwise it is added to C
-	mr, np  int // size of the tile; the portable kernel reads it
-	_       int // keeps tile a multiple of 16 bytes
+	strideA int            // bytes from one k to the next
+	strideB int            // bytes from one k to the next within a panel
+	panelB  int            // bytes from one panel to the next
+	add     int            // 0: the first block is stored; otherwise it is added to C
+	mr, np  int            // size of the tile; the portable kernel reads it
+	mask    int            // the columns of the last panel that exist, a bit each; only kernels.masked reads it
+	pack    unsafe.Pointer // where leading kernels write
+	ahead   int            // bytes from a row of A to that of the tile below, to be fetched; 0 if there is none
+	save    int            // room for the kernel
+	_       int            // keeps tile a multiple of 16 bytes
 }
 
 // Largest tile of any instruction set.
@@ -44,6 +48,22 @@ const maxRows, maxPanels = 8, 3
 type kernels struct {
 	rows, panels int // largest tile
 	table        *[maxRows][maxPanels]func(unsafe.Pointer)
+	// masked kernels neither read nor write columns beyond those of the mask, so that they need no padded tile and
+	// no padded B.
+	masked bool
+	// lead is like table, for more than rows/2 rows, where it is not nil: the kernels ignore segment.offB (the lines
+	// of B follow on one another through all segments) and also write the lines they read to pack, panels*Width
+	// elements apart.
+	lead *[maxRows][maxPanels]func(unsafe.Pointer)
+	// wide kernels take fewer rows and more panels, Width elements apart whatever panelB says; for every number of
+	// rows from the widest.
+	wide []wideKernel
+}
+
+// wideKernel is a kernel of a size beyond the table.
+type wideKernel struct {
+	rows, panels int
+	run          func(unsafe.Pointer)
 }
 
 // kernelsFor is the family in use for T.

@@ -44,37 +44,106 @@ func tileAVX512_4x48(t unsafe.Pointer)
 func tileAVX512_5x16(t unsafe.Pointer)
 
 //go:noescape
+func leadAVX512_5x16(t unsafe.Pointer)
+
+//go:noescape
 func tileAVX512_5x32(t unsafe.Pointer)
+
+//go:noescape
+func leadAVX512_5x32(t unsafe.Pointer)
 
 //go:noescape
 func tileAVX512_5x48(t unsafe.Pointer)
 
 //go:noescape
+func leadAVX512_5x48(t unsafe.Pointer)
+
+//go:noescape
 func tileAVX512_6x16(t unsafe.Pointer)
+
+//go:noescape
+func leadAVX512_6x16(t unsafe.Pointer)
 
 //go:noescape
 func tileAVX512_6x32(t unsafe.Pointer)
 
 //go:noescape
+func leadAVX512_6x32(t unsafe.Pointer)
+
+//go:noescape
 func tileAVX512_6x48(t unsafe.Pointer)
+
+//go:noescape
+func leadAVX512_6x48(t unsafe.Pointer)
 
 //go:noescape
 func tileAVX512_7x16(t unsafe.Pointer)
 
 //go:noescape
+func leadAVX512_7x16(t unsafe.Pointer)
+
+//go:noescape
 func tileAVX512_7x32(t unsafe.Pointer)
+
+//go:noescape
+func leadAVX512_7x32(t unsafe.Pointer)
 
 //go:noescape
 func tileAVX512_7x48(t unsafe.Pointer)
 
 //go:noescape
+func leadAVX512_7x48(t unsafe.Pointer)
+
+//go:noescape
 func tileAVX512_8x16(t unsafe.Pointer)
+
+//go:noescape
+func leadAVX512_8x16(t unsafe.Pointer)
 
 //go:noescape
 func tileAVX512_8x32(t unsafe.Pointer)
 
 //go:noescape
+func leadAVX512_8x32(t unsafe.Pointer)
+
+//go:noescape
 func tileAVX512_8x48(t unsafe.Pointer)
+
+//go:noescape
+func leadAVX512_8x48(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_1x384(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_1x256(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_1x128(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_1x64(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_2x192(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_2x128(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_2x64(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_3x128(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_3x64(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_4x96(t unsafe.Pointer)
+
+//go:noescape
+func wideAVX512_4x64(t unsafe.Pointer)
 
 //go:noescape
 func peakAVX512(n int)
@@ -142,6 +211,31 @@ var tilesAVX512 = [8][3]func(unsafe.Pointer){
 	{tileAVX512_6x16, tileAVX512_6x32, tileAVX512_6x48},
 	{tileAVX512_7x16, tileAVX512_7x32, tileAVX512_7x48},
 	{tileAVX512_8x16, tileAVX512_8x32, tileAVX512_8x48},
+}
+
+var leadsAVX512 = [8][3]func(unsafe.Pointer){
+	{},
+	{},
+	{},
+	{},
+	{leadAVX512_5x16, leadAVX512_5x32, leadAVX512_5x48},
+	{leadAVX512_6x16, leadAVX512_6x32, leadAVX512_6x48},
+	{leadAVX512_7x16, leadAVX512_7x32, leadAVX512_7x48},
+	{leadAVX512_8x16, leadAVX512_8x32, leadAVX512_8x48},
+}
+
+var widesAVX512 = [...]wideKernel{
+	{1, 24, wideAVX512_1x384},
+	{1, 16, wideAVX512_1x256},
+	{1, 8, wideAVX512_1x128},
+	{1, 4, wideAVX512_1x64},
+	{2, 12, wideAVX512_2x192},
+	{2, 8, wideAVX512_2x128},
+	{2, 4, wideAVX512_2x64},
+	{3, 8, wideAVX512_3x128},
+	{3, 4, wideAVX512_3x64},
+	{4, 6, wideAVX512_4x96},
+	{4, 4, wideAVX512_4x64},
 }
 
 var tilesAVX2 = [8][3]func(unsafe.Pointer){

@@ -8,6 +8,7 @@
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_1x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -25,19 +26,19 @@ segment:
 	JLT     tail
 
 loop:
-	VMOVUPS          (BX), Z1
+	VMOVUPS.Z        (BX), K1, Z1
 	VFMADD231PS.BCST (R8)(AX*1), Z1, Z0
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z1
+	VMOVUPS.Z        (BX), K1, Z1
 	VFMADD231PS.BCST (R8)(AX*1), Z1, Z0
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z1
+	VMOVUPS.Z        (BX), K1, Z1
 	VFMADD231PS.BCST (R8)(AX*1), Z1, Z0
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z1
+	VMOVUPS.Z        (BX), K1, Z1
 	VFMADD231PS.BCST (R8)(AX*1), Z1, Z0
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
@@ -49,7 +50,7 @@ tail:
 	JZ   done
 
 single:
-	VMOVUPS          (BX), Z1
+	VMOVUPS.Z        (BX), K1, Z1
 	VFMADD231PS.BCST (R8)(AX*1), Z1, Z0
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
@@ -64,17 +65,18 @@ done:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -90,6 +92,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_1x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -109,28 +112,28 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z2
-	VMOVUPS      (BX)(SI*1), Z3
+	VMOVUPS.Z    (BX)(SI*1), K1, Z3
 	VBROADCASTSS (R8)(AX*1), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z2
-	VMOVUPS      (BX)(SI*1), Z3
+	VMOVUPS.Z    (BX)(SI*1), K1, Z3
 	VBROADCASTSS (R8)(AX*1), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z2
-	VMOVUPS      (BX)(SI*1), Z3
+	VMOVUPS.Z    (BX)(SI*1), K1, Z3
 	VBROADCASTSS (R8)(AX*1), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z2
-	VMOVUPS      (BX)(SI*1), Z3
+	VMOVUPS.Z    (BX)(SI*1), K1, Z3
 	VBROADCASTSS (R8)(AX*1), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
@@ -145,7 +148,7 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z2
-	VMOVUPS      (BX)(SI*1), Z3
+	VMOVUPS.Z    (BX)(SI*1), K1, Z3
 	VBROADCASTSS (R8)(AX*1), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
@@ -163,19 +166,20 @@ done:
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -192,6 +196,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_1x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -213,7 +218,7 @@ segment:
 loop:
 	VMOVUPS      (BX), Z3
 	VMOVUPS      (BX)(SI*1), Z4
-	VMOVUPS      (BX)(SI*2), Z5
+	VMOVUPS.Z    (BX)(SI*2), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
@@ -222,7 +227,7 @@ loop:
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z3
 	VMOVUPS      (BX)(SI*1), Z4
-	VMOVUPS      (BX)(SI*2), Z5
+	VMOVUPS.Z    (BX)(SI*2), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
@@ -231,7 +236,7 @@ loop:
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z3
 	VMOVUPS      (BX)(SI*1), Z4
-	VMOVUPS      (BX)(SI*2), Z5
+	VMOVUPS.Z    (BX)(SI*2), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
@@ -240,7 +245,7 @@ loop:
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z3
 	VMOVUPS      (BX)(SI*1), Z4
-	VMOVUPS      (BX)(SI*2), Z5
+	VMOVUPS.Z    (BX)(SI*2), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
@@ -257,7 +262,7 @@ tail:
 single:
 	VMOVUPS      (BX), Z3
 	VMOVUPS      (BX)(SI*1), Z4
-	VMOVUPS      (BX)(SI*2), Z5
+	VMOVUPS.Z    (BX)(SI*2), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z3, Z6, Z0
 	VFMADD231PS  Z4, Z6, Z1
@@ -277,21 +282,22 @@ done:
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	VADDPS  128(CX), Z2, Z2
-	VMOVUPS Z2, 128(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -309,6 +315,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_2x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -329,22 +336,22 @@ segment:
 	JLT     tail
 
 loop:
-	VMOVUPS          (BX), Z2
+	VMOVUPS.Z        (BX), K1, Z2
 	VFMADD231PS.BCST (R8)(AX*1), Z2, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z2, Z1
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z2
+	VMOVUPS.Z        (BX), K1, Z2
 	VFMADD231PS.BCST (R8)(AX*1), Z2, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z2, Z1
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z2
+	VMOVUPS.Z        (BX), K1, Z2
 	VFMADD231PS.BCST (R8)(AX*1), Z2, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z2, Z1
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z2
+	VMOVUPS.Z        (BX), K1, Z2
 	VFMADD231PS.BCST (R8)(AX*1), Z2, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z2, Z1
 	ADDQ             56(DX), AX
@@ -357,7 +364,7 @@ tail:
 	JZ   done
 
 single:
-	VMOVUPS          (BX), Z2
+	VMOVUPS.Z        (BX), K1, Z2
 	VFMADD231PS.BCST (R8)(AX*1), Z2, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z2, Z1
 	ADDQ             56(DX), AX
@@ -373,24 +380,26 @@ done:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z1, Z1
-	VMOVUPS Z1, (CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -407,6 +416,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_2x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -430,7 +440,7 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z4
-	VMOVUPS      (BX)(SI*1), Z5
+	VMOVUPS.Z    (BX)(SI*1), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -440,7 +450,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z4
-	VMOVUPS      (BX)(SI*1), Z5
+	VMOVUPS.Z    (BX)(SI*1), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -450,7 +460,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z4
-	VMOVUPS      (BX)(SI*1), Z5
+	VMOVUPS.Z    (BX)(SI*1), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -460,7 +470,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z4
-	VMOVUPS      (BX)(SI*1), Z5
+	VMOVUPS.Z    (BX)(SI*1), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -478,7 +488,7 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z4
-	VMOVUPS      (BX)(SI*1), Z5
+	VMOVUPS.Z    (BX)(SI*1), K1, Z5
 	VBROADCASTSS (R8)(AX*1), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -499,29 +509,31 @@ done:
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z2, (CX)
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPS  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -540,6 +552,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_2x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -566,7 +579,7 @@ segment:
 loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS      (BX)(SI*1), Z7
-	VMOVUPS      (BX)(SI*2), Z8
+	VMOVUPS.Z    (BX)(SI*2), K1, Z8
 	VBROADCASTSS (R8)(AX*1), Z9
 	VFMADD231PS  Z6, Z9, Z0
 	VFMADD231PS  Z7, Z9, Z1
@@ -579,7 +592,7 @@ loop:
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z6
 	VMOVUPS      (BX)(SI*1), Z7
-	VMOVUPS      (BX)(SI*2), Z8
+	VMOVUPS.Z    (BX)(SI*2), K1, Z8
 	VBROADCASTSS (R8)(AX*1), Z9
 	VFMADD231PS  Z6, Z9, Z0
 	VFMADD231PS  Z7, Z9, Z1
@@ -592,7 +605,7 @@ loop:
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z6
 	VMOVUPS      (BX)(SI*1), Z7
-	VMOVUPS      (BX)(SI*2), Z8
+	VMOVUPS.Z    (BX)(SI*2), K1, Z8
 	VBROADCASTSS (R8)(AX*1), Z9
 	VFMADD231PS  Z6, Z9, Z0
 	VFMADD231PS  Z7, Z9, Z1
@@ -605,7 +618,7 @@ loop:
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z6
 	VMOVUPS      (BX)(SI*1), Z7
-	VMOVUPS      (BX)(SI*2), Z8
+	VMOVUPS.Z    (BX)(SI*2), K1, Z8
 	VBROADCASTSS (R8)(AX*1), Z9
 	VFMADD231PS  Z6, Z9, Z0
 	VFMADD231PS  Z7, Z9, Z1
@@ -626,7 +639,7 @@ tail:
 single:
 	VMOVUPS      (BX), Z6
 	VMOVUPS      (BX)(SI*1), Z7
-	VMOVUPS      (BX)(SI*2), Z8
+	VMOVUPS.Z    (BX)(SI*2), K1, Z8
 	VBROADCASTSS (R8)(AX*1), Z9
 	VFMADD231PS  Z6, Z9, Z0
 	VFMADD231PS  Z7, Z9, Z1
@@ -650,34 +663,36 @@ done:
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	VADDPS  128(CX), Z2, Z2
-	VMOVUPS Z2, 128(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
-	VADDPS  64(CX), Z4, Z4
-	VMOVUPS Z4, 64(CX)
-	VADDPS  128(CX), Z5, Z5
-	VMOVUPS Z5, 128(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -698,6 +713,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_3x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -721,25 +737,25 @@ segment:
 	JLT     tail
 
 loop:
-	VMOVUPS          (BX), Z3
+	VMOVUPS.Z        (BX), K1, Z3
 	VFMADD231PS.BCST (R8)(AX*1), Z3, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z3, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z3, Z2
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z3
+	VMOVUPS.Z        (BX), K1, Z3
 	VFMADD231PS.BCST (R8)(AX*1), Z3, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z3, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z3, Z2
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z3
+	VMOVUPS.Z        (BX), K1, Z3
 	VFMADD231PS.BCST (R8)(AX*1), Z3, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z3, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z3, Z2
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z3
+	VMOVUPS.Z        (BX), K1, Z3
 	VFMADD231PS.BCST (R8)(AX*1), Z3, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z3, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z3, Z2
@@ -753,7 +769,7 @@ tail:
 	JZ   done
 
 single:
-	VMOVUPS          (BX), Z3
+	VMOVUPS.Z        (BX), K1, Z3
 	VFMADD231PS.BCST (R8)(AX*1), Z3, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z3, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z3, Z2
@@ -770,31 +786,34 @@ done:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z1, Z1
-	VMOVUPS Z1, (CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -812,6 +831,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_3x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -839,7 +859,7 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z6
-	VMOVUPS      (BX)(SI*1), Z7
+	VMOVUPS.Z    (BX)(SI*1), K1, Z7
 	VBROADCASTSS (R8)(AX*1), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -852,7 +872,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z6
-	VMOVUPS      (BX)(SI*1), Z7
+	VMOVUPS.Z    (BX)(SI*1), K1, Z7
 	VBROADCASTSS (R8)(AX*1), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -865,7 +885,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z6
-	VMOVUPS      (BX)(SI*1), Z7
+	VMOVUPS.Z    (BX)(SI*1), K1, Z7
 	VBROADCASTSS (R8)(AX*1), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -878,7 +898,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z6
-	VMOVUPS      (BX)(SI*1), Z7
+	VMOVUPS.Z    (BX)(SI*1), K1, Z7
 	VBROADCASTSS (R8)(AX*1), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -899,7 +919,7 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z6
-	VMOVUPS      (BX)(SI*1), Z7
+	VMOVUPS.Z    (BX)(SI*1), K1, Z7
 	VBROADCASTSS (R8)(AX*1), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -923,39 +943,42 @@ done:
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z2, (CX)
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z4, (CX)
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPS  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	VADDPS  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -976,6 +999,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_3x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -1007,7 +1031,7 @@ segment:
 loop:
 	VMOVUPS      (BX), Z9
 	VMOVUPS      (BX)(SI*1), Z10
-	VMOVUPS      (BX)(SI*2), Z11
+	VMOVUPS.Z    (BX)(SI*2), K1, Z11
 	VBROADCASTSS (R8)(AX*1), Z12
 	VFMADD231PS  Z9, Z12, Z0
 	VFMADD231PS  Z10, Z12, Z1
@@ -1024,7 +1048,7 @@ loop:
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z9
 	VMOVUPS      (BX)(SI*1), Z10
-	VMOVUPS      (BX)(SI*2), Z11
+	VMOVUPS.Z    (BX)(SI*2), K1, Z11
 	VBROADCASTSS (R8)(AX*1), Z12
 	VFMADD231PS  Z9, Z12, Z0
 	VFMADD231PS  Z10, Z12, Z1
@@ -1049,7 +1073,7 @@ tail:
 single:
 	VMOVUPS      (BX), Z9
 	VMOVUPS      (BX)(SI*1), Z10
-	VMOVUPS      (BX)(SI*2), Z11
+	VMOVUPS.Z    (BX)(SI*2), K1, Z11
 	VBROADCASTSS (R8)(AX*1), Z12
 	VFMADD231PS  Z9, Z12, Z0
 	VFMADD231PS  Z10, Z12, Z1
@@ -1077,47 +1101,50 @@ done:
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	VADDPS  128(CX), Z2, Z2
-	VMOVUPS Z2, 128(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
-	VADDPS  64(CX), Z4, Z4
-	VMOVUPS Z4, 64(CX)
-	VADDPS  128(CX), Z5, Z5
-	VMOVUPS Z5, 128(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
-	VADDPS  128(CX), Z8, Z8
-	VMOVUPS Z8, 128(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -1141,6 +1168,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_4x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -1167,28 +1195,28 @@ segment:
 	JLT     tail
 
 loop:
-	VMOVUPS          (BX), Z4
+	VMOVUPS.Z        (BX), K1, Z4
 	VFMADD231PS.BCST (R8)(AX*1), Z4, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z4, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z4, Z2
 	VFMADD231PS.BCST (R11)(AX*1), Z4, Z3
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z4
+	VMOVUPS.Z        (BX), K1, Z4
 	VFMADD231PS.BCST (R8)(AX*1), Z4, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z4, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z4, Z2
 	VFMADD231PS.BCST (R11)(AX*1), Z4, Z3
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z4
+	VMOVUPS.Z        (BX), K1, Z4
 	VFMADD231PS.BCST (R8)(AX*1), Z4, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z4, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z4, Z2
 	VFMADD231PS.BCST (R11)(AX*1), Z4, Z3
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z4
+	VMOVUPS.Z        (BX), K1, Z4
 	VFMADD231PS.BCST (R8)(AX*1), Z4, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z4, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z4, Z2
@@ -1203,7 +1231,7 @@ tail:
 	JZ   done
 
 single:
-	VMOVUPS          (BX), Z4
+	VMOVUPS.Z        (BX), K1, Z4
 	VFMADD231PS.BCST (R8)(AX*1), Z4, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z4, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z4, Z2
@@ -1221,38 +1249,42 @@ done:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z3, (CX)
+	VMOVUPS Z3, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z1, Z1
-	VMOVUPS Z1, (CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -1271,6 +1303,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_4x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -1302,7 +1335,7 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z8
-	VMOVUPS      (BX)(SI*1), Z9
+	VMOVUPS.Z    (BX)(SI*1), K1, Z9
 	VBROADCASTSS (R8)(AX*1), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -1318,7 +1351,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z8
-	VMOVUPS      (BX)(SI*1), Z9
+	VMOVUPS.Z    (BX)(SI*1), K1, Z9
 	VBROADCASTSS (R8)(AX*1), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -1334,7 +1367,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z8
-	VMOVUPS      (BX)(SI*1), Z9
+	VMOVUPS.Z    (BX)(SI*1), K1, Z9
 	VBROADCASTSS (R8)(AX*1), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -1350,7 +1383,7 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z8
-	VMOVUPS      (BX)(SI*1), Z9
+	VMOVUPS.Z    (BX)(SI*1), K1, Z9
 	VBROADCASTSS (R8)(AX*1), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -1374,7 +1407,7 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z8
-	VMOVUPS      (BX)(SI*1), Z9
+	VMOVUPS.Z    (BX)(SI*1), K1, Z9
 	VBROADCASTSS (R8)(AX*1), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -1401,49 +1434,53 @@ done:
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z2, (CX)
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z4, (CX)
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPS  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	VADDPS  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -1466,6 +1503,7 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·tileAVX512_4x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -1502,7 +1540,7 @@ segment:
 loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS      (BX)(SI*1), Z13
-	VMOVUPS      (BX)(SI*2), Z14
+	VMOVUPS.Z    (BX)(SI*2), K1, Z14
 	VBROADCASTSS (R8)(AX*1), Z15
 	VFMADD231PS  Z12, Z15, Z0
 	VFMADD231PS  Z13, Z15, Z1
@@ -1523,7 +1561,7 @@ loop:
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z12
 	VMOVUPS      (BX)(SI*1), Z13
-	VMOVUPS      (BX)(SI*2), Z14
+	VMOVUPS.Z    (BX)(SI*2), K1, Z14
 	VBROADCASTSS (R8)(AX*1), Z15
 	VFMADD231PS  Z12, Z15, Z0
 	VFMADD231PS  Z13, Z15, Z1
@@ -1552,7 +1590,7 @@ tail:
 single:
 	VMOVUPS      (BX), Z12
 	VMOVUPS      (BX)(SI*1), Z13
-	VMOVUPS      (BX)(SI*2), Z14
+	VMOVUPS.Z    (BX)(SI*2), K1, Z14
 	VBROADCASTSS (R8)(AX*1), Z15
 	VFMADD231PS  Z12, Z15, Z0
 	VFMADD231PS  Z13, Z15, Z1
@@ -1584,60 +1622,64 @@ done:
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z9, (CX)
 	VMOVUPS Z10, 64(CX)
-	VMOVUPS Z11, 128(CX)
+	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	VADDPS  128(CX), Z2, Z2
-	VMOVUPS Z2, 128(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
-	VADDPS  64(CX), Z4, Z4
-	VMOVUPS Z4, 64(CX)
-	VADDPS  128(CX), Z5, Z5
-	VMOVUPS Z5, 128(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
-	VADDPS  128(CX), Z8, Z8
-	VMOVUPS Z8, 128(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z9, Z9
-	VMOVUPS Z9, (CX)
-	VADDPS  64(CX), Z10, Z10
-	VMOVUPS Z10, 64(CX)
-	VADDPS  128(CX), Z11, Z11
-	VMOVUPS Z11, 128(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -1661,9 +1703,10 @@ next:
 	RET
 
 // func tileAVX512_5x16(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_5x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -1693,7 +1736,8 @@ segment:
 	JLT     tail
 
 loop:
-	VMOVUPS          (BX), Z5
+	VMOVUPS.Z        (BX), K1, Z5
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
@@ -1701,7 +1745,8 @@ loop:
 	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z5
+	VMOVUPS.Z        (BX), K1, Z5
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
@@ -1709,7 +1754,8 @@ loop:
 	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z5
+	VMOVUPS.Z        (BX), K1, Z5
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
@@ -1717,7 +1763,8 @@ loop:
 	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z5
+	VMOVUPS.Z        (BX), K1, Z5
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
@@ -1733,7 +1780,8 @@ tail:
 	JZ   done
 
 single:
-	VMOVUPS          (BX), Z5
+	VMOVUPS.Z        (BX), K1, Z5
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
@@ -1752,45 +1800,215 @@ done:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z3, (CX)
+	VMOVUPS Z3, K1, (CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z4, (CX)
+	VMOVUPS Z4, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_5x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_5x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x04, CX
+	JLT     tail
+
+loop:
+	VMOVUPS.Z        (BX), K1, Z5
+	VMOVUPS          Z5, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z5, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z5
+	VMOVUPS          Z5, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z5, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z5
+	VMOVUPS          Z5, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z5, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z5
+	VMOVUPS          Z5, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z5, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	SUBQ             $0x04, CX
+	JGE              loop
+
+tail:
+	ADDQ $0x04, CX
+	JZ   done
+
+single:
+	VMOVUPS.Z        (BX), K1, Z5
+	VMOVUPS          Z5, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z5, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z5, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z5, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z5, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z5, Z4
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	DECQ             CX
+	JNZ              single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z1, Z1
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
+	VMOVUPS Z3, K1, (CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
+	VMOVUPS Z4, K1, (CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -1807,9 +2025,10 @@ next:
 	RET
 
 // func tileAVX512_5x32(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_5x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -1845,7 +2064,9 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z10
-	VMOVUPS      (BX)(SI*1), Z11
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z11
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -1864,7 +2085,9 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z10
-	VMOVUPS      (BX)(SI*1), Z11
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z11
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -1891,7 +2114,9 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z10
-	VMOVUPS      (BX)(SI*1), Z11
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z11
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -1921,59 +2146,270 @@ done:
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z2, (CX)
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z4, (CX)
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z8, (CX)
-	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z9, Z9
+	VMOVUPS   Z9, K1, 64(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_5x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_5x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x02, CX
+	JLT     tail
+
+loop:
+	VMOVUPS      (BX), Z10
+	VMOVUPS      Z10, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z11
+	VMOVUPS      Z11, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R9)(AX*1), Z13
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z11, Z13, Z3
+	VBROADCASTSS (R10)(AX*1), Z14
+	VFMADD231PS  Z10, Z14, Z4
+	VFMADD231PS  Z11, Z14, Z5
+	VBROADCASTSS (R11)(AX*1), Z15
+	VFMADD231PS  Z10, Z15, Z6
+	VFMADD231PS  Z11, Z15, Z7
+	VBROADCASTSS (R12)(AX*1), Z16
+	VFMADD231PS  Z10, Z16, Z8
+	VFMADD231PS  Z11, Z16, Z9
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	VMOVUPS      (BX), Z10
+	VMOVUPS      Z10, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z11
+	VMOVUPS      Z11, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R9)(AX*1), Z13
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z11, Z13, Z3
+	VBROADCASTSS (R10)(AX*1), Z14
+	VFMADD231PS  Z10, Z14, Z4
+	VFMADD231PS  Z11, Z14, Z5
+	VBROADCASTSS (R11)(AX*1), Z15
+	VFMADD231PS  Z10, Z15, Z6
+	VFMADD231PS  Z11, Z15, Z7
+	VBROADCASTSS (R12)(AX*1), Z16
+	VFMADD231PS  Z10, Z16, Z8
+	VFMADD231PS  Z11, Z16, Z9
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	SUBQ         $0x02, CX
+	JGE          loop
+
+tail:
+	ADDQ $0x02, CX
+	JZ   done
+
+single:
+	VMOVUPS      (BX), Z10
+	VMOVUPS      Z10, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z11
+	VMOVUPS      Z11, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R9)(AX*1), Z13
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z11, Z13, Z3
+	VBROADCASTSS (R10)(AX*1), Z14
+	VFMADD231PS  Z10, Z14, Z4
+	VFMADD231PS  Z11, Z14, Z5
+	VBROADCASTSS (R11)(AX*1), Z15
+	VFMADD231PS  Z10, Z15, Z6
+	VFMADD231PS  Z11, Z15, Z7
+	VBROADCASTSS (R12)(AX*1), Z16
+	VFMADD231PS  Z10, Z16, Z8
+	VFMADD231PS  Z11, Z16, Z9
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	DECQ         CX
+	JNZ          single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
 	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
 	VMOVUPS Z2, (CX)
-	VADDPS  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
 	VMOVUPS Z4, (CX)
-	VADDPS  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
 	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z8, Z8
 	VMOVUPS Z8, (CX)
-	VADDPS  64(CX), Z9, Z9
-	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z9, K1, 64(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z9, Z9
+	VMOVUPS   Z9, K1, 64(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -1995,9 +2431,10 @@ next:
 	RET
 
 // func tileAVX512_5x48(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_5x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -2038,8 +2475,11 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z15
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z16
-	VMOVUPS      (BX)(SI*2), Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z17
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z18
 	VFMADD231PS  Z15, Z18, Z0
 	VFMADD231PS  Z16, Z18, Z1
@@ -2063,8 +2503,11 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z15
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z16
-	VMOVUPS      (BX)(SI*2), Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z17
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z18
 	VFMADD231PS  Z15, Z18, Z0
 	VFMADD231PS  Z16, Z18, Z1
@@ -2096,8 +2539,11 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z15
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z16
-	VMOVUPS      (BX)(SI*2), Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z17
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z18
 	VFMADD231PS  Z15, Z18, Z0
 	VFMADD231PS  Z16, Z18, Z1
@@ -2133,73 +2579,330 @@ done:
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z9, (CX)
 	VMOVUPS Z10, 64(CX)
-	VMOVUPS Z11, 128(CX)
+	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z12, (CX)
 	VMOVUPS Z13, 64(CX)
-	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z14, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z14, Z14
+	VMOVUPS   Z14, K1, 128(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_5x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_5x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x02, CX
+	JLT     tail
+
+loop:
+	VMOVUPS      (BX), Z15
+	VMOVUPS      Z15, (DI)
+	VMOVUPS      (BX)(SI*1), Z16
+	VMOVUPS      Z16, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z17
+	VMOVUPS      Z17, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z15, Z18, Z0
+	VFMADD231PS  Z16, Z18, Z1
+	VFMADD231PS  Z17, Z18, Z2
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z15, Z19, Z3
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z17, Z19, Z5
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z15, Z20, Z6
+	VFMADD231PS  Z16, Z20, Z7
+	VFMADD231PS  Z17, Z20, Z8
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z15, Z21, Z9
+	VFMADD231PS  Z16, Z21, Z10
+	VFMADD231PS  Z17, Z21, Z11
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z15, Z22, Z12
+	VFMADD231PS  Z16, Z22, Z13
+	VFMADD231PS  Z17, Z22, Z14
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	VMOVUPS      (BX), Z15
+	VMOVUPS      Z15, (DI)
+	VMOVUPS      (BX)(SI*1), Z16
+	VMOVUPS      Z16, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z17
+	VMOVUPS      Z17, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z15, Z18, Z0
+	VFMADD231PS  Z16, Z18, Z1
+	VFMADD231PS  Z17, Z18, Z2
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z15, Z19, Z3
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z17, Z19, Z5
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z15, Z20, Z6
+	VFMADD231PS  Z16, Z20, Z7
+	VFMADD231PS  Z17, Z20, Z8
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z15, Z21, Z9
+	VFMADD231PS  Z16, Z21, Z10
+	VFMADD231PS  Z17, Z21, Z11
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z15, Z22, Z12
+	VFMADD231PS  Z16, Z22, Z13
+	VFMADD231PS  Z17, Z22, Z14
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	SUBQ         $0x02, CX
+	JGE          loop
+
+tail:
+	ADDQ $0x02, CX
+	JZ   done
+
+single:
+	VMOVUPS      (BX), Z15
+	VMOVUPS      Z15, (DI)
+	VMOVUPS      (BX)(SI*1), Z16
+	VMOVUPS      Z16, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z17
+	VMOVUPS      Z17, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z15, Z18, Z0
+	VFMADD231PS  Z16, Z18, Z1
+	VFMADD231PS  Z17, Z18, Z2
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z15, Z19, Z3
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z17, Z19, Z5
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z15, Z20, Z6
+	VFMADD231PS  Z16, Z20, Z7
+	VFMADD231PS  Z17, Z20, Z8
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z15, Z21, Z9
+	VFMADD231PS  Z16, Z21, Z10
+	VFMADD231PS  Z17, Z21, Z11
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z15, Z22, Z12
+	VFMADD231PS  Z16, Z22, Z13
+	VFMADD231PS  Z17, Z22, Z14
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	DECQ         CX
+	JNZ          single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
 	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
 	VMOVUPS Z1, 64(CX)
-	VADDPS  128(CX), Z2, Z2
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
 	VMOVUPS Z3, (CX)
-	VADDPS  64(CX), Z4, Z4
 	VMOVUPS Z4, 64(CX)
-	VADDPS  128(CX), Z5, Z5
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
 	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
 	VMOVUPS Z7, 64(CX)
-	VADDPS  128(CX), Z8, Z8
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z9, Z9
 	VMOVUPS Z9, (CX)
-	VADDPS  64(CX), Z10, Z10
 	VMOVUPS Z10, 64(CX)
-	VADDPS  128(CX), Z11, Z11
-	VMOVUPS Z11, 128(CX)
+	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z12, Z12
 	VMOVUPS Z12, (CX)
-	VADDPS  64(CX), Z13, Z13
 	VMOVUPS Z13, 64(CX)
-	VADDPS  128(CX), Z14, Z14
-	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z14, K1, 128(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z14, Z14
+	VMOVUPS   Z14, K1, 128(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -2226,9 +2929,10 @@ next:
 	RET
 
 // func tileAVX512_6x16(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_6x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -2261,7 +2965,8 @@ segment:
 	JLT     tail
 
 loop:
-	VMOVUPS          (BX), Z6
+	VMOVUPS.Z        (BX), K1, Z6
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
@@ -2270,7 +2975,8 @@ loop:
 	VFMADD231PS.BCST (R13)(AX*1), Z6, Z5
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z6
+	VMOVUPS.Z        (BX), K1, Z6
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
@@ -2279,7 +2985,8 @@ loop:
 	VFMADD231PS.BCST (R13)(AX*1), Z6, Z5
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z6
+	VMOVUPS.Z        (BX), K1, Z6
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
@@ -2288,7 +2995,8 @@ loop:
 	VFMADD231PS.BCST (R13)(AX*1), Z6, Z5
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z6
+	VMOVUPS.Z        (BX), K1, Z6
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
@@ -2305,7 +3013,8 @@ tail:
 	JZ   done
 
 single:
-	VMOVUPS          (BX), Z6
+	VMOVUPS.Z        (BX), K1, Z6
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
@@ -2325,52 +3034,240 @@ done:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z3, (CX)
+	VMOVUPS Z3, K1, (CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z4, (CX)
+	VMOVUPS Z4, K1, (CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z5, (CX)
+	VMOVUPS Z5, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+	VMOVUPS   Z5, K1, (CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_6x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_6x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   40(AX), R13
+	ADDQ   BX, R13
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x04, CX
+	JLT     tail
+
+loop:
+	VMOVUPS.Z        (BX), K1, Z6
+	VMOVUPS          Z6, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z6, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z6, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z6, Z5
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z6
+	VMOVUPS          Z6, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z6, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z6, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z6, Z5
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z6
+	VMOVUPS          Z6, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z6, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z6, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z6, Z5
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z6
+	VMOVUPS          Z6, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z6, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z6, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z6, Z5
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	SUBQ             $0x04, CX
+	JGE              loop
+
+tail:
+	ADDQ $0x04, CX
+	JZ   done
+
+single:
+	VMOVUPS.Z        (BX), K1, Z6
+	VMOVUPS          Z6, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z6, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z6, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z6, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z6, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z6, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z6, Z5
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	DECQ             CX
+	JNZ              single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z1, Z1
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
+	VMOVUPS Z3, K1, (CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
+	VMOVUPS Z4, K1, (CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z5, Z5
-	VMOVUPS Z5, (CX)
+	VMOVUPS Z5, K1, (CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+	VMOVUPS   Z5, K1, (CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -2388,9 +3285,10 @@ next:
 	RET
 
 // func tileAVX512_6x32(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_6x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -2430,7 +3328,9 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z12
-	VMOVUPS      (BX)(SI*1), Z13
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z13
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -2452,7 +3352,9 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z12
-	VMOVUPS      (BX)(SI*1), Z13
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z13
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -2482,7 +3384,9 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z12
-	VMOVUPS      (BX)(SI*1), Z13
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z13
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -2515,69 +3419,307 @@ done:
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z2, (CX)
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z4, (CX)
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z8, (CX)
-	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z10, (CX)
-	VMOVUPS Z11, 64(CX)
+	VMOVUPS Z11, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   Z9, K1, 64(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS   Z10, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+	VMOVUPS   Z11, K1, 64(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_6x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_6x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   40(AX), R13
+	ADDQ   BX, R13
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x02, CX
+	JLT     tail
+
+loop:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      Z12, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z13
+	VMOVUPS      Z13, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R9)(AX*1), Z15
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z13, Z15, Z3
+	VBROADCASTSS (R10)(AX*1), Z16
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VBROADCASTSS (R11)(AX*1), Z17
+	VFMADD231PS  Z12, Z17, Z6
+	VFMADD231PS  Z13, Z17, Z7
+	VBROADCASTSS (R12)(AX*1), Z18
+	VFMADD231PS  Z12, Z18, Z8
+	VFMADD231PS  Z13, Z18, Z9
+	VBROADCASTSS (R13)(AX*1), Z19
+	VFMADD231PS  Z12, Z19, Z10
+	VFMADD231PS  Z13, Z19, Z11
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	VMOVUPS      (BX), Z12
+	VMOVUPS      Z12, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z13
+	VMOVUPS      Z13, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R9)(AX*1), Z15
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z13, Z15, Z3
+	VBROADCASTSS (R10)(AX*1), Z16
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VBROADCASTSS (R11)(AX*1), Z17
+	VFMADD231PS  Z12, Z17, Z6
+	VFMADD231PS  Z13, Z17, Z7
+	VBROADCASTSS (R12)(AX*1), Z18
+	VFMADD231PS  Z12, Z18, Z8
+	VFMADD231PS  Z13, Z18, Z9
+	VBROADCASTSS (R13)(AX*1), Z19
+	VFMADD231PS  Z12, Z19, Z10
+	VFMADD231PS  Z13, Z19, Z11
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	SUBQ         $0x02, CX
+	JGE          loop
+
+tail:
+	ADDQ $0x02, CX
+	JZ   done
+
+single:
+	VMOVUPS      (BX), Z12
+	VMOVUPS      Z12, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z13
+	VMOVUPS      Z13, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R9)(AX*1), Z15
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z13, Z15, Z3
+	VBROADCASTSS (R10)(AX*1), Z16
+	VFMADD231PS  Z12, Z16, Z4
+	VFMADD231PS  Z13, Z16, Z5
+	VBROADCASTSS (R11)(AX*1), Z17
+	VFMADD231PS  Z12, Z17, Z6
+	VFMADD231PS  Z13, Z17, Z7
+	VBROADCASTSS (R12)(AX*1), Z18
+	VFMADD231PS  Z12, Z18, Z8
+	VFMADD231PS  Z13, Z18, Z9
+	VBROADCASTSS (R13)(AX*1), Z19
+	VFMADD231PS  Z12, Z19, Z10
+	VFMADD231PS  Z13, Z19, Z11
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	DECQ         CX
+	JNZ          single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
 	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
 	VMOVUPS Z2, (CX)
-	VADDPS  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
 	VMOVUPS Z4, (CX)
-	VADDPS  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
 	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z8, Z8
 	VMOVUPS Z8, (CX)
-	VADDPS  64(CX), Z9, Z9
-	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z10, Z10
 	VMOVUPS Z10, (CX)
-	VADDPS  64(CX), Z11, Z11
-	VMOVUPS Z11, 64(CX)
+	VMOVUPS Z11, K1, 64(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   Z9, K1, 64(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS   Z10, (CX)
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+	VMOVUPS   Z11, K1, 64(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -2601,9 +3743,10 @@ next:
 	RET
 
 // func tileAVX512_6x48(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_6x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -2649,8 +3792,11 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z18
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z19
-	VMOVUPS      (BX)(SI*2), Z20
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z20
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z21
 	VFMADD231PS  Z18, Z21, Z0
 	VFMADD231PS  Z19, Z21, Z1
@@ -2678,8 +3824,11 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z18
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z19
-	VMOVUPS      (BX)(SI*2), Z20
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z20
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z21
 	VFMADD231PS  Z18, Z21, Z0
 	VFMADD231PS  Z19, Z21, Z1
@@ -2715,8 +3864,11 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z18
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z19
-	VMOVUPS      (BX)(SI*2), Z20
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z20
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z21
 	VFMADD231PS  Z18, Z21, Z0
 	VFMADD231PS  Z19, Z21, Z1
@@ -2756,86 +3908,378 @@ done:
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z9, (CX)
 	VMOVUPS Z10, 64(CX)
-	VMOVUPS Z11, 128(CX)
+	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z12, (CX)
 	VMOVUPS Z13, 64(CX)
-	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z14, K1, 128(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z15, (CX)
 	VMOVUPS Z16, 64(CX)
-	VMOVUPS Z17, 128(CX)
+	VMOVUPS Z17, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z14, Z14
+	VMOVUPS   Z14, K1, 128(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VMOVUPS   Z15, (CX)
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS   Z16, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z17, Z17
+	VMOVUPS   Z17, K1, 128(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_6x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_6x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   40(AX), R13
+	ADDQ   BX, R13
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x02, CX
+	JLT     tail
+
+loop:
+	VMOVUPS      (BX), Z18
+	VMOVUPS      Z18, (DI)
+	VMOVUPS      (BX)(SI*1), Z19
+	VMOVUPS      Z19, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z20
+	VMOVUPS      Z20, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z21
+	VFMADD231PS  Z18, Z21, Z0
+	VFMADD231PS  Z19, Z21, Z1
+	VFMADD231PS  Z20, Z21, Z2
+	VBROADCASTSS (R9)(AX*1), Z22
+	VFMADD231PS  Z18, Z22, Z3
+	VFMADD231PS  Z19, Z22, Z4
+	VFMADD231PS  Z20, Z22, Z5
+	VBROADCASTSS (R10)(AX*1), Z23
+	VFMADD231PS  Z18, Z23, Z6
+	VFMADD231PS  Z19, Z23, Z7
+	VFMADD231PS  Z20, Z23, Z8
+	VBROADCASTSS (R11)(AX*1), Z24
+	VFMADD231PS  Z18, Z24, Z9
+	VFMADD231PS  Z19, Z24, Z10
+	VFMADD231PS  Z20, Z24, Z11
+	VBROADCASTSS (R12)(AX*1), Z25
+	VFMADD231PS  Z18, Z25, Z12
+	VFMADD231PS  Z19, Z25, Z13
+	VFMADD231PS  Z20, Z25, Z14
+	VBROADCASTSS (R13)(AX*1), Z26
+	VFMADD231PS  Z18, Z26, Z15
+	VFMADD231PS  Z19, Z26, Z16
+	VFMADD231PS  Z20, Z26, Z17
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	VMOVUPS      (BX), Z18
+	VMOVUPS      Z18, (DI)
+	VMOVUPS      (BX)(SI*1), Z19
+	VMOVUPS      Z19, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z20
+	VMOVUPS      Z20, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z21
+	VFMADD231PS  Z18, Z21, Z0
+	VFMADD231PS  Z19, Z21, Z1
+	VFMADD231PS  Z20, Z21, Z2
+	VBROADCASTSS (R9)(AX*1), Z22
+	VFMADD231PS  Z18, Z22, Z3
+	VFMADD231PS  Z19, Z22, Z4
+	VFMADD231PS  Z20, Z22, Z5
+	VBROADCASTSS (R10)(AX*1), Z23
+	VFMADD231PS  Z18, Z23, Z6
+	VFMADD231PS  Z19, Z23, Z7
+	VFMADD231PS  Z20, Z23, Z8
+	VBROADCASTSS (R11)(AX*1), Z24
+	VFMADD231PS  Z18, Z24, Z9
+	VFMADD231PS  Z19, Z24, Z10
+	VFMADD231PS  Z20, Z24, Z11
+	VBROADCASTSS (R12)(AX*1), Z25
+	VFMADD231PS  Z18, Z25, Z12
+	VFMADD231PS  Z19, Z25, Z13
+	VFMADD231PS  Z20, Z25, Z14
+	VBROADCASTSS (R13)(AX*1), Z26
+	VFMADD231PS  Z18, Z26, Z15
+	VFMADD231PS  Z19, Z26, Z16
+	VFMADD231PS  Z20, Z26, Z17
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	SUBQ         $0x02, CX
+	JGE          loop
+
+tail:
+	ADDQ $0x02, CX
+	JZ   done
+
+single:
+	VMOVUPS      (BX), Z18
+	VMOVUPS      Z18, (DI)
+	VMOVUPS      (BX)(SI*1), Z19
+	VMOVUPS      Z19, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z20
+	VMOVUPS      Z20, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z21
+	VFMADD231PS  Z18, Z21, Z0
+	VFMADD231PS  Z19, Z21, Z1
+	VFMADD231PS  Z20, Z21, Z2
+	VBROADCASTSS (R9)(AX*1), Z22
+	VFMADD231PS  Z18, Z22, Z3
+	VFMADD231PS  Z19, Z22, Z4
+	VFMADD231PS  Z20, Z22, Z5
+	VBROADCASTSS (R10)(AX*1), Z23
+	VFMADD231PS  Z18, Z23, Z6
+	VFMADD231PS  Z19, Z23, Z7
+	VFMADD231PS  Z20, Z23, Z8
+	VBROADCASTSS (R11)(AX*1), Z24
+	VFMADD231PS  Z18, Z24, Z9
+	VFMADD231PS  Z19, Z24, Z10
+	VFMADD231PS  Z20, Z24, Z11
+	VBROADCASTSS (R12)(AX*1), Z25
+	VFMADD231PS  Z18, Z25, Z12
+	VFMADD231PS  Z19, Z25, Z13
+	VFMADD231PS  Z20, Z25, Z14
+	VBROADCASTSS (R13)(AX*1), Z26
+	VFMADD231PS  Z18, Z26, Z15
+	VFMADD231PS  Z19, Z26, Z16
+	VFMADD231PS  Z20, Z26, Z17
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	DECQ         CX
+	JNZ          single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
 	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
 	VMOVUPS Z1, 64(CX)
-	VADDPS  128(CX), Z2, Z2
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
 	VMOVUPS Z3, (CX)
-	VADDPS  64(CX), Z4, Z4
 	VMOVUPS Z4, 64(CX)
-	VADDPS  128(CX), Z5, Z5
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
 	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
 	VMOVUPS Z7, 64(CX)
-	VADDPS  128(CX), Z8, Z8
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z9, Z9
 	VMOVUPS Z9, (CX)
-	VADDPS  64(CX), Z10, Z10
 	VMOVUPS Z10, 64(CX)
-	VADDPS  128(CX), Z11, Z11
-	VMOVUPS Z11, 128(CX)
+	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z12, Z12
 	VMOVUPS Z12, (CX)
-	VADDPS  64(CX), Z13, Z13
 	VMOVUPS Z13, 64(CX)
-	VADDPS  128(CX), Z14, Z14
-	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z14, K1, 128(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z15, Z15
 	VMOVUPS Z15, (CX)
-	VADDPS  64(CX), Z16, Z16
 	VMOVUPS Z16, 64(CX)
-	VADDPS  128(CX), Z17, Z17
-	VMOVUPS Z17, 128(CX)
+	VMOVUPS Z17, K1, 128(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z14, Z14
+	VMOVUPS   Z14, K1, 128(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VMOVUPS   Z15, (CX)
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS   Z16, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z17, Z17
+	VMOVUPS   Z17, K1, 128(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -2865,9 +4309,10 @@ next:
 	RET
 
 // func tileAVX512_7x16(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_7x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -2903,7 +4348,8 @@ segment:
 	JLT     tail
 
 loop:
-	VMOVUPS          (BX), Z7
+	VMOVUPS.Z        (BX), K1, Z7
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
@@ -2913,7 +4359,8 @@ loop:
 	VFMADD231PS.BCST (R14)(AX*1), Z7, Z6
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z7
+	VMOVUPS.Z        (BX), K1, Z7
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
@@ -2923,7 +4370,8 @@ loop:
 	VFMADD231PS.BCST (R14)(AX*1), Z7, Z6
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z7
+	VMOVUPS.Z        (BX), K1, Z7
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
@@ -2933,7 +4381,8 @@ loop:
 	VFMADD231PS.BCST (R14)(AX*1), Z7, Z6
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z7
+	VMOVUPS.Z        (BX), K1, Z7
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
@@ -2951,7 +4400,8 @@ tail:
 	JZ   done
 
 single:
-	VMOVUPS          (BX), Z7
+	VMOVUPS.Z        (BX), K1, Z7
+	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
@@ -2972,59 +4422,265 @@ done:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z3, (CX)
+	VMOVUPS Z3, K1, (CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z4, (CX)
+	VMOVUPS Z4, K1, (CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z5, (CX)
+	VMOVUPS Z5, K1, (CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z6, (CX)
+	VMOVUPS Z6, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z5, Z5
+	VMOVUPS   Z5, K1, (CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z6, Z6
+	VMOVUPS   Z6, K1, (CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_7x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_7x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   40(AX), R13
+	ADDQ   BX, R13
+	MOVQ   48(AX), R14
+	ADDQ   BX, R14
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x04, CX
+	JLT     tail
+
+loop:
+	VMOVUPS.Z        (BX), K1, Z7
+	VMOVUPS          Z7, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z7, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z7, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z7, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z7, Z6
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z7
+	VMOVUPS          Z7, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z7, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z7, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z7, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z7, Z6
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z7
+	VMOVUPS          Z7, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z7, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z7, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z7, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z7, Z6
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z7
+	VMOVUPS          Z7, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z7, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z7, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z7, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z7, Z6
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	SUBQ             $0x04, CX
+	JGE              loop
+
+tail:
+	ADDQ $0x04, CX
+	JZ   done
+
+single:
+	VMOVUPS.Z        (BX), K1, Z7
+	VMOVUPS          Z7, (DI)
+	VFMADD231PS.BCST (R8)(AX*1), Z7, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z7, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z7, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z7, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z7, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z7, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z7, Z6
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
+	DECQ             CX
+	JNZ              single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z1, Z1
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
+	VMOVUPS Z3, K1, (CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
+	VMOVUPS Z4, K1, (CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z5, Z5
-	VMOVUPS Z5, (CX)
+	VMOVUPS Z5, K1, (CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
+	VMOVUPS Z6, K1, (CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z5, Z5
+	VMOVUPS   Z5, K1, (CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z6, Z6
+	VMOVUPS   Z6, K1, (CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -3043,9 +4699,10 @@ next:
 	RET
 
 // func tileAVX512_7x32(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_7x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -3089,7 +4746,9 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z14
-	VMOVUPS      (BX)(SI*1), Z15
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z15
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -3114,7 +4773,9 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z14
-	VMOVUPS      (BX)(SI*1), Z15
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z15
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -3147,7 +4808,9 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z14
-	VMOVUPS      (BX)(SI*1), Z15
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z15
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -3183,79 +4846,344 @@ done:
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z2, (CX)
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z4, (CX)
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z8, (CX)
-	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z10, (CX)
-	VMOVUPS Z11, 64(CX)
+	VMOVUPS Z11, K1, 64(CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z12, (CX)
-	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z13, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z9, Z9
+	VMOVUPS   Z9, K1, 64(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS   Z10, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z11, Z11
+	VMOVUPS   Z11, K1, 64(CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z13, Z13
+	VMOVUPS   Z13, K1, 64(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_7x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_7x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   40(AX), R13
+	ADDQ   BX, R13
+	MOVQ   48(AX), R14
+	ADDQ   BX, R14
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x02, CX
+	JLT     tail
+
+loop:
+	VMOVUPS      (BX), Z14
+	VMOVUPS      Z14, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z15
+	VMOVUPS      Z15, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (R9)(AX*1), Z17
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z15, Z17, Z3
+	VBROADCASTSS (R10)(AX*1), Z18
+	VFMADD231PS  Z14, Z18, Z4
+	VFMADD231PS  Z15, Z18, Z5
+	VBROADCASTSS (R11)(AX*1), Z19
+	VFMADD231PS  Z14, Z19, Z6
+	VFMADD231PS  Z15, Z19, Z7
+	VBROADCASTSS (R12)(AX*1), Z20
+	VFMADD231PS  Z14, Z20, Z8
+	VFMADD231PS  Z15, Z20, Z9
+	VBROADCASTSS (R13)(AX*1), Z21
+	VFMADD231PS  Z14, Z21, Z10
+	VFMADD231PS  Z15, Z21, Z11
+	VBROADCASTSS (R14)(AX*1), Z22
+	VFMADD231PS  Z14, Z22, Z12
+	VFMADD231PS  Z15, Z22, Z13
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	VMOVUPS      (BX), Z14
+	VMOVUPS      Z14, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z15
+	VMOVUPS      Z15, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (R9)(AX*1), Z17
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z15, Z17, Z3
+	VBROADCASTSS (R10)(AX*1), Z18
+	VFMADD231PS  Z14, Z18, Z4
+	VFMADD231PS  Z15, Z18, Z5
+	VBROADCASTSS (R11)(AX*1), Z19
+	VFMADD231PS  Z14, Z19, Z6
+	VFMADD231PS  Z15, Z19, Z7
+	VBROADCASTSS (R12)(AX*1), Z20
+	VFMADD231PS  Z14, Z20, Z8
+	VFMADD231PS  Z15, Z20, Z9
+	VBROADCASTSS (R13)(AX*1), Z21
+	VFMADD231PS  Z14, Z21, Z10
+	VFMADD231PS  Z15, Z21, Z11
+	VBROADCASTSS (R14)(AX*1), Z22
+	VFMADD231PS  Z14, Z22, Z12
+	VFMADD231PS  Z15, Z22, Z13
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	SUBQ         $0x02, CX
+	JGE          loop
+
+tail:
+	ADDQ $0x02, CX
+	JZ   done
+
+single:
+	VMOVUPS      (BX), Z14
+	VMOVUPS      Z14, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z15
+	VMOVUPS      Z15, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (R9)(AX*1), Z17
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z15, Z17, Z3
+	VBROADCASTSS (R10)(AX*1), Z18
+	VFMADD231PS  Z14, Z18, Z4
+	VFMADD231PS  Z15, Z18, Z5
+	VBROADCASTSS (R11)(AX*1), Z19
+	VFMADD231PS  Z14, Z19, Z6
+	VFMADD231PS  Z15, Z19, Z7
+	VBROADCASTSS (R12)(AX*1), Z20
+	VFMADD231PS  Z14, Z20, Z8
+	VFMADD231PS  Z15, Z20, Z9
+	VBROADCASTSS (R13)(AX*1), Z21
+	VFMADD231PS  Z14, Z21, Z10
+	VFMADD231PS  Z15, Z21, Z11
+	VBROADCASTSS (R14)(AX*1), Z22
+	VFMADD231PS  Z14, Z22, Z12
+	VFMADD231PS  Z15, Z22, Z13
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	DECQ         CX
+	JNZ          single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
 	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
 	VMOVUPS Z2, (CX)
-	VADDPS  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
 	VMOVUPS Z4, (CX)
-	VADDPS  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
 	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z8, Z8
 	VMOVUPS Z8, (CX)
-	VADDPS  64(CX), Z9, Z9
-	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z10, Z10
 	VMOVUPS Z10, (CX)
-	VADDPS  64(CX), Z11, Z11
-	VMOVUPS Z11, 64(CX)
+	VMOVUPS Z11, K1, 64(CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z12, Z12
 	VMOVUPS Z12, (CX)
-	VADDPS  64(CX), Z13, Z13
-	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z13, K1, 64(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z9, Z9
+	VMOVUPS   Z9, K1, 64(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS   Z10, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z11, Z11
+	VMOVUPS   Z11, K1, 64(CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z13, Z13
+	VMOVUPS   Z13, K1, 64(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -3281,9 +5209,10 @@ next:
 	RET
 
 // func tileAVX512_7x48(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_7x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -3334,8 +5263,11 @@ segment:
 
 loop:
 	VMOVUPS      (BX), Z21
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z22
-	VMOVUPS      (BX)(SI*2), Z23
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z23
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z24
 	VFMADD231PS  Z21, Z24, Z0
 	VFMADD231PS  Z22, Z24, Z1
@@ -3367,8 +5299,11 @@ loop:
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
 	VMOVUPS      (BX), Z21
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z22
-	VMOVUPS      (BX)(SI*2), Z23
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z23
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z24
 	VFMADD231PS  Z21, Z24, Z0
 	VFMADD231PS  Z22, Z24, Z1
@@ -3408,8 +5343,11 @@ tail:
 
 single:
 	VMOVUPS      (BX), Z21
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z22
-	VMOVUPS      (BX)(SI*2), Z23
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z23
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z24
 	VFMADD231PS  Z21, Z24, Z0
 	VFMADD231PS  Z22, Z24, Z1
@@ -3453,99 +5391,426 @@ done:
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z9, (CX)
 	VMOVUPS Z10, 64(CX)
-	VMOVUPS Z11, 128(CX)
+	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z12, (CX)
 	VMOVUPS Z13, 64(CX)
-	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z14, K1, 128(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z15, (CX)
 	VMOVUPS Z16, 64(CX)
-	VMOVUPS Z17, 128(CX)
+	VMOVUPS Z17, K1, 128(CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z18, (CX)
 	VMOVUPS Z19, 64(CX)
-	VMOVUPS Z20, 128(CX)
+	VMOVUPS Z20, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z14, Z14
+	VMOVUPS   Z14, K1, 128(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VMOVUPS   Z15, (CX)
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS   Z16, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z17, Z17
+	VMOVUPS   Z17, K1, 128(CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VMOVUPS   Z18, (CX)
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS   Z19, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z20, Z20
+	VMOVUPS   Z20, K1, 128(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_7x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_7x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   40(AX), R13
+	ADDQ   BX, R13
+	MOVQ   48(AX), R14
+	ADDQ   BX, R14
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x02, CX
+	JLT     tail
+
+loop:
+	VMOVUPS      (BX), Z21
+	VMOVUPS      Z21, (DI)
+	VMOVUPS      (BX)(SI*1), Z22
+	VMOVUPS      Z22, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z23
+	VMOVUPS      Z23, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z24
+	VFMADD231PS  Z21, Z24, Z0
+	VFMADD231PS  Z22, Z24, Z1
+	VFMADD231PS  Z23, Z24, Z2
+	VBROADCASTSS (R9)(AX*1), Z25
+	VFMADD231PS  Z21, Z25, Z3
+	VFMADD231PS  Z22, Z25, Z4
+	VFMADD231PS  Z23, Z25, Z5
+	VBROADCASTSS (R10)(AX*1), Z26
+	VFMADD231PS  Z21, Z26, Z6
+	VFMADD231PS  Z22, Z26, Z7
+	VFMADD231PS  Z23, Z26, Z8
+	VBROADCASTSS (R11)(AX*1), Z27
+	VFMADD231PS  Z21, Z27, Z9
+	VFMADD231PS  Z22, Z27, Z10
+	VFMADD231PS  Z23, Z27, Z11
+	VBROADCASTSS (R12)(AX*1), Z28
+	VFMADD231PS  Z21, Z28, Z12
+	VFMADD231PS  Z22, Z28, Z13
+	VFMADD231PS  Z23, Z28, Z14
+	VBROADCASTSS (R13)(AX*1), Z29
+	VFMADD231PS  Z21, Z29, Z15
+	VFMADD231PS  Z22, Z29, Z16
+	VFMADD231PS  Z23, Z29, Z17
+	VBROADCASTSS (R14)(AX*1), Z30
+	VFMADD231PS  Z21, Z30, Z18
+	VFMADD231PS  Z22, Z30, Z19
+	VFMADD231PS  Z23, Z30, Z20
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	VMOVUPS      (BX), Z21
+	VMOVUPS      Z21, (DI)
+	VMOVUPS      (BX)(SI*1), Z22
+	VMOVUPS      Z22, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z23
+	VMOVUPS      Z23, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z24
+	VFMADD231PS  Z21, Z24, Z0
+	VFMADD231PS  Z22, Z24, Z1
+	VFMADD231PS  Z23, Z24, Z2
+	VBROADCASTSS (R9)(AX*1), Z25
+	VFMADD231PS  Z21, Z25, Z3
+	VFMADD231PS  Z22, Z25, Z4
+	VFMADD231PS  Z23, Z25, Z5
+	VBROADCASTSS (R10)(AX*1), Z26
+	VFMADD231PS  Z21, Z26, Z6
+	VFMADD231PS  Z22, Z26, Z7
+	VFMADD231PS  Z23, Z26, Z8
+	VBROADCASTSS (R11)(AX*1), Z27
+	VFMADD231PS  Z21, Z27, Z9
+	VFMADD231PS  Z22, Z27, Z10
+	VFMADD231PS  Z23, Z27, Z11
+	VBROADCASTSS (R12)(AX*1), Z28
+	VFMADD231PS  Z21, Z28, Z12
+	VFMADD231PS  Z22, Z28, Z13
+	VFMADD231PS  Z23, Z28, Z14
+	VBROADCASTSS (R13)(AX*1), Z29
+	VFMADD231PS  Z21, Z29, Z15
+	VFMADD231PS  Z22, Z29, Z16
+	VFMADD231PS  Z23, Z29, Z17
+	VBROADCASTSS (R14)(AX*1), Z30
+	VFMADD231PS  Z21, Z30, Z18
+	VFMADD231PS  Z22, Z30, Z19
+	VFMADD231PS  Z23, Z30, Z20
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	SUBQ         $0x02, CX
+	JGE          loop
+
+tail:
+	ADDQ $0x02, CX
+	JZ   done
+
+single:
+	VMOVUPS      (BX), Z21
+	VMOVUPS      Z21, (DI)
+	VMOVUPS      (BX)(SI*1), Z22
+	VMOVUPS      Z22, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z23
+	VMOVUPS      Z23, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z24
+	VFMADD231PS  Z21, Z24, Z0
+	VFMADD231PS  Z22, Z24, Z1
+	VFMADD231PS  Z23, Z24, Z2
+	VBROADCASTSS (R9)(AX*1), Z25
+	VFMADD231PS  Z21, Z25, Z3
+	VFMADD231PS  Z22, Z25, Z4
+	VFMADD231PS  Z23, Z25, Z5
+	VBROADCASTSS (R10)(AX*1), Z26
+	VFMADD231PS  Z21, Z26, Z6
+	VFMADD231PS  Z22, Z26, Z7
+	VFMADD231PS  Z23, Z26, Z8
+	VBROADCASTSS (R11)(AX*1), Z27
+	VFMADD231PS  Z21, Z27, Z9
+	VFMADD231PS  Z22, Z27, Z10
+	VFMADD231PS  Z23, Z27, Z11
+	VBROADCASTSS (R12)(AX*1), Z28
+	VFMADD231PS  Z21, Z28, Z12
+	VFMADD231PS  Z22, Z28, Z13
+	VFMADD231PS  Z23, Z28, Z14
+	VBROADCASTSS (R13)(AX*1), Z29
+	VFMADD231PS  Z21, Z29, Z15
+	VFMADD231PS  Z22, Z29, Z16
+	VFMADD231PS  Z23, Z29, Z17
+	VBROADCASTSS (R14)(AX*1), Z30
+	VFMADD231PS  Z21, Z30, Z18
+	VFMADD231PS  Z22, Z30, Z19
+	VFMADD231PS  Z23, Z30, Z20
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	DECQ         CX
+	JNZ          single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
 	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
 	VMOVUPS Z1, 64(CX)
-	VADDPS  128(CX), Z2, Z2
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
 	VMOVUPS Z3, (CX)
-	VADDPS  64(CX), Z4, Z4
 	VMOVUPS Z4, 64(CX)
-	VADDPS  128(CX), Z5, Z5
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
 	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
 	VMOVUPS Z7, 64(CX)
-	VADDPS  128(CX), Z8, Z8
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z9, Z9
 	VMOVUPS Z9, (CX)
-	VADDPS  64(CX), Z10, Z10
 	VMOVUPS Z10, 64(CX)
-	VADDPS  128(CX), Z11, Z11
-	VMOVUPS Z11, 128(CX)
+	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z12, Z12
 	VMOVUPS Z12, (CX)
-	VADDPS  64(CX), Z13, Z13
 	VMOVUPS Z13, 64(CX)
-	VADDPS  128(CX), Z14, Z14
-	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z14, K1, 128(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z15, Z15
 	VMOVUPS Z15, (CX)
-	VADDPS  64(CX), Z16, Z16
 	VMOVUPS Z16, 64(CX)
-	VADDPS  128(CX), Z17, Z17
-	VMOVUPS Z17, 128(CX)
+	VMOVUPS Z17, K1, 128(CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z18, Z18
 	VMOVUPS Z18, (CX)
-	VADDPS  64(CX), Z19, Z19
 	VMOVUPS Z19, 64(CX)
-	VADDPS  128(CX), Z20, Z20
-	VMOVUPS Z20, 128(CX)
+	VMOVUPS Z20, K1, 128(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z14, Z14
+	VMOVUPS   Z14, K1, 128(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VMOVUPS   Z15, (CX)
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS   Z16, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z17, Z17
+	VMOVUPS   Z17, K1, 128(CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VMOVUPS   Z18, (CX)
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS   Z19, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z20, Z20
+	VMOVUPS   Z20, K1, 128(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -3578,9 +5843,305 @@ next:
 	RET
 
 // func tileAVX512_8x16(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_8x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DX
+	KMOVW      104(DX), K1
+	MOVQ       40(DX), AX
+	MOVQ       (AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	MOVQ       8(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	MOVQ       16(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	MOVQ       24(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	MOVQ       32(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	MOVQ       40(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	MOVQ       48(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	MOVQ       56(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	MOVQ       (DX), BX
+	MOVQ       32(DX), AX
+	MOVQ       (AX), R8
+	ADDQ       BX, R8
+	MOVQ       8(AX), R9
+	ADDQ       BX, R9
+	MOVQ       16(AX), R10
+	ADDQ       BX, R10
+	MOVQ       24(AX), R11
+	ADDQ       BX, R11
+	MOVQ       32(AX), R12
+	ADDQ       BX, R12
+	MOVQ       40(AX), R13
+	ADDQ       BX, R13
+	MOVQ       48(AX), R14
+	ADDQ       BX, R14
+	MOVQ       56(AX), R15
+	ADDQ       BX, R15
+	MOVQ       72(DX), SI
+	MOVQ       24(DX), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    120(DX), DI
+	ADDQ    AX, DI
+	SUBQ    $0x08, CX
+	JLT     tail
+
+loop:
+	PREFETCHT1       (R8)(DI*1)
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	PREFETCHT1       (R9)(DI*1)
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	PREFETCHT1       (R10)(DI*1)
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	PREFETCHT1       (R11)(DI*1)
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	PREFETCHT1       (R12)(DI*1)
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	PREFETCHT1       (R13)(DI*1)
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	PREFETCHT1       (R14)(DI*1)
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	PREFETCHT1       (R15)(DI*1)
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	MOVQ             120(DX), DI
+	ADDQ             AX, DI
+	SUBQ             $0x08, CX
+	JGE              loop
+
+tail:
+	ADDQ $0x08, CX
+	JZ   done
+
+single:
+	VMOVUPS.Z        (BX), K1, Z8
+	PREFETCHT0       1024(BX)
+	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
+	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
+	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
+	VFMADD231PS.BCST (R11)(AX*1), Z8, Z3
+	VFMADD231PS.BCST (R12)(AX*1), Z8, Z4
+	VFMADD231PS.BCST (R13)(AX*1), Z8, Z5
+	VFMADD231PS.BCST (R14)(AX*1), Z8, Z6
+	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
+	ADDQ             56(DX), AX
+	ADDQ             64(DX), BX
+	DECQ             CX
+	JNZ              single
+
+done:
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, K1, (CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z1, K1, (CX)
+	MOVQ    16(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z2, K1, (CX)
+	MOVQ    24(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z3, K1, (CX)
+	MOVQ    32(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z4, K1, (CX)
+	MOVQ    40(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z5, K1, (CX)
+	MOVQ    48(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z6, K1, (CX)
+	MOVQ    56(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z7, K1, (CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	VMOVUPS   Z5, K1, (CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS   Z6, K1, (CX)
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+	VMOVUPS   Z7, K1, (CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_8x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_8x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
 	MOVQ   (DX), BX
 	MOVQ   32(DX), AX
 	MOVQ   (AX), R8
@@ -3601,6 +6162,7 @@ TEXT ·tileAVX512_8x16(SB), NOSPLIT, $0-8
 	ADDQ   BX, R15
 	MOVQ   72(DX), SI
 	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3612,14 +6174,15 @@ TEXT ·tileAVX512_8x16(SB), NOSPLIT, $0-8
 
 segment:
 	MOVQ    (DI), AX
-	MOVQ    8(DI), BX
-	ADDQ    8(DX), BX
 	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
 	SUBQ    $0x04, CX
 	JLT     tail
 
 loop:
-	VMOVUPS          (BX), Z8
+	VMOVUPS.Z        (BX), K1, Z8
+	VMOVUPS          Z8, (DI)
 	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
@@ -3630,7 +6193,9 @@ loop:
 	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z8
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z8
+	VMOVUPS          Z8, (DI)
 	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
@@ -3641,7 +6206,9 @@ loop:
 	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z8
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z8
+	VMOVUPS          Z8, (DI)
 	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
@@ -3652,7 +6219,9 @@ loop:
 	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	VMOVUPS          (BX), Z8
+	ADDQ             $0xc0, DI
+	VMOVUPS.Z        (BX), K1, Z8
+	VMOVUPS          Z8, (DI)
 	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
@@ -3663,6 +6232,7 @@ loop:
 	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
 	SUBQ             $0x04, CX
 	JGE              loop
 
@@ -3671,7 +6241,8 @@ tail:
 	JZ   done
 
 single:
-	VMOVUPS          (BX), Z8
+	VMOVUPS.Z        (BX), K1, Z8
+	VMOVUPS          Z8, (DI)
 	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
 	VFMADD231PS.BCST (R9)(AX*1), Z8, Z1
 	VFMADD231PS.BCST (R10)(AX*1), Z8, Z2
@@ -3682,10 +6253,13 @@ single:
 	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
+	ADDQ             $0xc0, DI
 	DECQ             CX
 	JNZ              single
 
 done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
 	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
@@ -3693,66 +6267,74 @@ done:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z0, (CX)
+	VMOVUPS Z0, K1, (CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z1, (CX)
+	VMOVUPS Z1, K1, (CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z2, (CX)
+	VMOVUPS Z2, K1, (CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z3, (CX)
+	VMOVUPS Z3, K1, (CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z4, (CX)
+	VMOVUPS Z4, K1, (CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z5, (CX)
+	VMOVUPS Z5, K1, (CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z6, (CX)
+	VMOVUPS Z6, K1, (CX)
 	MOVQ    56(AX), CX
 	ADDQ    16(DX), CX
-	VMOVUPS Z7, (CX)
+	VMOVUPS Z7, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z1, Z1
-	VMOVUPS Z1, (CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
-	MOVQ    32(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	MOVQ    40(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z5, Z5
-	VMOVUPS Z5, (CX)
-	MOVQ    48(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	MOVQ    56(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z7, Z7
-	VMOVUPS Z7, (CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	VMOVUPS   Z3, K1, (CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	VMOVUPS   Z5, K1, (CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS   Z6, K1, (CX)
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+	VMOVUPS   Z7, K1, (CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -3772,57 +6354,97 @@ next:
 	RET
 
 // func tileAVX512_8x32(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_8x32(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), DX
-	MOVQ   (DX), BX
-	MOVQ   32(DX), AX
-	MOVQ   (AX), R8
-	ADDQ   BX, R8
-	MOVQ   8(AX), R9
-	ADDQ   BX, R9
-	MOVQ   16(AX), R10
-	ADDQ   BX, R10
-	MOVQ   24(AX), R11
-	ADDQ   BX, R11
-	MOVQ   32(AX), R12
-	ADDQ   BX, R12
-	MOVQ   40(AX), R13
-	ADDQ   BX, R13
-	MOVQ   48(AX), R14
-	ADDQ   BX, R14
-	MOVQ   56(AX), R15
-	ADDQ   BX, R15
-	MOVQ   72(DX), SI
-	MOVQ   24(DX), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       t+0(FP), DX
+	KMOVW      104(DX), K1
+	MOVQ       40(DX), AX
+	MOVQ       (AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	MOVQ       8(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	MOVQ       16(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	MOVQ       24(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	MOVQ       32(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	MOVQ       40(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	MOVQ       48(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	MOVQ       56(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	MOVQ       (DX), BX
+	MOVQ       32(DX), AX
+	MOVQ       (AX), R8
+	ADDQ       BX, R8
+	MOVQ       8(AX), R9
+	ADDQ       BX, R9
+	MOVQ       16(AX), R10
+	ADDQ       BX, R10
+	MOVQ       24(AX), R11
+	ADDQ       BX, R11
+	MOVQ       32(AX), R12
+	ADDQ       BX, R12
+	MOVQ       40(AX), R13
+	ADDQ       BX, R13
+	MOVQ       48(AX), R14
+	ADDQ       BX, R14
+	MOVQ       56(AX), R15
+	ADDQ       BX, R15
+	MOVQ       72(DX), SI
+	MOVQ       24(DX), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 segment:
 	MOVQ    (DI), AX
 	MOVQ    8(DI), BX
 	ADDQ    8(DX), BX
 	MOVLQSX 16(DI), CX
-	SUBQ    $0x02, CX
+	MOVQ    DI, 128(DX)
+	MOVQ    120(DX), DI
+	ADDQ    AX, DI
+	SUBQ    $0x08, CX
 	JLT     tail
 
 loop:
+	PREFETCHT1   (R8)(DI*1)
 	VMOVUPS      (BX), Z16
-	VMOVUPS      (BX)(SI*1), Z17
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -3849,8 +6471,11 @@ loop:
 	VFMADD231PS  Z17, Z25, Z15
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
+	PREFETCHT1   (R9)(DI*1)
 	VMOVUPS      (BX), Z16
-	VMOVUPS      (BX)(SI*1), Z17
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -3877,16 +6502,206 @@ loop:
 	VFMADD231PS  Z17, Z25, Z15
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
-	SUBQ         $0x02, CX
+	PREFETCHT1   (R10)(DI*1)
+	VMOVUPS      (BX), Z16
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R11)(DI*1)
+	VMOVUPS      (BX), Z16
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R12)(DI*1)
+	VMOVUPS      (BX), Z16
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R13)(DI*1)
+	VMOVUPS      (BX), Z16
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R14)(DI*1)
+	VMOVUPS      (BX), Z16
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R15)(DI*1)
+	VMOVUPS      (BX), Z16
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	MOVQ         120(DX), DI
+	ADDQ         AX, DI
+	SUBQ         $0x08, CX
 	JGE          loop
 
 tail:
-	ADDQ $0x02, CX
+	ADDQ $0x08, CX
 	JZ   done
 
 single:
 	VMOVUPS      (BX), Z16
-	VMOVUPS      (BX)(SI*1), Z17
+	PREFETCHT0   1024(BX)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	PREFETCHT0   1024(BX)(SI*1)
 	VBROADCASTSS (R8)(AX*1), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -3917,6 +6732,7 @@ single:
 	JNZ          single
 
 done:
+	MOVQ    128(DX), DI
 	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
@@ -3925,89 +6741,381 @@ done:
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z2, (CX)
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z4, (CX)
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z8, (CX)
-	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z10, (CX)
-	VMOVUPS Z11, 64(CX)
+	VMOVUPS Z11, K1, 64(CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z12, (CX)
-	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z13, K1, 64(CX)
 	MOVQ    56(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z14, (CX)
-	VMOVUPS Z15, 64(CX)
+	VMOVUPS Z15, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z9, Z9
+	VMOVUPS   Z9, K1, 64(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS   Z10, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	VMOVUPS   Z11, K1, 64(CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS   Z13, K1, 64(CX)
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z14, Z14
+	VMOVUPS   Z14, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+	VMOVUPS   Z15, K1, 64(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_8x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_8x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   40(AX), R13
+	ADDQ   BX, R13
+	MOVQ   48(AX), R14
+	ADDQ   BX, R14
+	MOVQ   56(AX), R15
+	ADDQ   BX, R15
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x02, CX
+	JLT     tail
+
+loop:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      Z16, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	VMOVUPS      Z17, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	VMOVUPS      (BX), Z16
+	VMOVUPS      Z16, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	VMOVUPS      Z17, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	SUBQ         $0x02, CX
+	JGE          loop
+
+tail:
+	ADDQ $0x02, CX
+	JZ   done
+
+single:
+	VMOVUPS      (BX), Z16
+	VMOVUPS      Z16, (DI)
+	VMOVUPS.Z    (BX)(SI*1), K1, Z17
+	VMOVUPS      Z17, 64(DI)
+	VBROADCASTSS (R8)(AX*1), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R9)(AX*1), Z19
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z17, Z19, Z3
+	VBROADCASTSS (R10)(AX*1), Z20
+	VFMADD231PS  Z16, Z20, Z4
+	VFMADD231PS  Z17, Z20, Z5
+	VBROADCASTSS (R11)(AX*1), Z21
+	VFMADD231PS  Z16, Z21, Z6
+	VFMADD231PS  Z17, Z21, Z7
+	VBROADCASTSS (R12)(AX*1), Z22
+	VFMADD231PS  Z16, Z22, Z8
+	VFMADD231PS  Z17, Z22, Z9
+	VBROADCASTSS (R13)(AX*1), Z23
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z17, Z23, Z11
+	VBROADCASTSS (R14)(AX*1), Z24
+	VFMADD231PS  Z16, Z24, Z12
+	VFMADD231PS  Z17, Z24, Z13
+	VBROADCASTSS (R15)(AX*1), Z25
+	VFMADD231PS  Z16, Z25, Z14
+	VFMADD231PS  Z17, Z25, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	DECQ         CX
+	JNZ          single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
 	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z2, Z2
 	VMOVUPS Z2, (CX)
-	VADDPS  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
+	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z4, Z4
 	VMOVUPS Z4, (CX)
-	VADDPS  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
 	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z8, Z8
 	VMOVUPS Z8, (CX)
-	VADDPS  64(CX), Z9, Z9
-	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z10, Z10
 	VMOVUPS Z10, (CX)
-	VADDPS  64(CX), Z11, Z11
-	VMOVUPS Z11, 64(CX)
+	VMOVUPS Z11, K1, 64(CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z12, Z12
 	VMOVUPS Z12, (CX)
-	VADDPS  64(CX), Z13, Z13
-	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z13, K1, 64(CX)
 	MOVQ    56(AX), CX
 	ADDQ    16(DX), CX
-	VADDPS  (CX), Z14, Z14
 	VMOVUPS Z14, (CX)
-	VADDPS  64(CX), Z15, Z15
-	VMOVUPS Z15, 64(CX)
+	VMOVUPS Z15, K1, 64(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	VMOVUPS   Z1, K1, 64(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS   Z2, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	VMOVUPS   Z3, K1, 64(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z5, Z5
+	VMOVUPS   Z5, K1, 64(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	VMOVUPS   Z7, K1, 64(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z9, Z9
+	VMOVUPS   Z9, K1, 64(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS   Z10, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	VMOVUPS   Z11, K1, 64(CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS   Z13, K1, 64(CX)
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z14, Z14
+	VMOVUPS   Z14, (CX)
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+	VMOVUPS   Z15, K1, 64(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -4035,66 +7143,115 @@ next:
 	RET
 
 // func tileAVX512_8x48(t *byte)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileAVX512_8x48(SB), NOSPLIT, $0-8
-	MOVQ   t+0(FP), DX
-	MOVQ   (DX), BX
-	MOVQ   32(DX), AX
-	MOVQ   (AX), R8
-	ADDQ   BX, R8
-	MOVQ   8(AX), R9
-	ADDQ   BX, R9
-	MOVQ   16(AX), R10
-	ADDQ   BX, R10
-	MOVQ   24(AX), R11
-	ADDQ   BX, R11
-	MOVQ   32(AX), R12
-	ADDQ   BX, R12
-	MOVQ   40(AX), R13
-	ADDQ   BX, R13
-	MOVQ   48(AX), R14
-	ADDQ   BX, R14
-	MOVQ   56(AX), R15
-	ADDQ   BX, R15
-	MOVQ   72(DX), SI
-	MOVQ   24(DX), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       t+0(FP), DX
+	KMOVW      104(DX), K1
+	MOVQ       40(DX), AX
+	MOVQ       (AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	MOVQ       8(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	MOVQ       16(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	MOVQ       24(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	MOVQ       32(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	MOVQ       40(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	MOVQ       48(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	MOVQ       56(AX), CX
+	ADDQ       16(DX), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 128(CX)
+	MOVQ       (DX), BX
+	MOVQ       32(DX), AX
+	MOVQ       (AX), R8
+	ADDQ       BX, R8
+	MOVQ       8(AX), R9
+	ADDQ       BX, R9
+	MOVQ       16(AX), R10
+	ADDQ       BX, R10
+	MOVQ       24(AX), R11
+	ADDQ       BX, R11
+	MOVQ       32(AX), R12
+	ADDQ       BX, R12
+	MOVQ       40(AX), R13
+	ADDQ       BX, R13
+	MOVQ       48(AX), R14
+	ADDQ       BX, R14
+	MOVQ       56(AX), R15
+	ADDQ       BX, R15
+	MOVQ       72(DX), SI
+	MOVQ       24(DX), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 segment:
 	MOVQ    (DI), AX
 	MOVQ    8(DI), BX
 	ADDQ    8(DX), BX
 	MOVLQSX 16(DI), CX
-	SUBQ    $0x02, CX
+	MOVQ    DI, 128(DX)
+	MOVQ    120(DX), DI
+	ADDQ    AX, DI
+	SUBQ    $0x08, CX
 	JLT     tail
 
 loop:
+	PREFETCHT1   (R8)(DI*1)
 	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z25
-	VMOVUPS      (BX)(SI*2), Z26
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
@@ -4129,9 +7286,13 @@ loop:
 	VFMADD231PS  Z26, Z29, Z23
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
+	PREFETCHT1   (R9)(DI*1)
 	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z25
-	VMOVUPS      (BX)(SI*2), Z26
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
@@ -4166,17 +7327,268 @@ loop:
 	VFMADD231PS  Z26, Z29, Z23
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
-	SUBQ         $0x02, CX
+	PREFETCHT1   (R10)(DI*1)
+	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
+	VMOVUPS      (BX)(SI*1), Z25
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R11)(DI*1)
+	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
+	VMOVUPS      (BX)(SI*1), Z25
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R12)(DI*1)
+	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
+	VMOVUPS      (BX)(SI*1), Z25
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R13)(DI*1)
+	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
+	VMOVUPS      (BX)(SI*1), Z25
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R14)(DI*1)
+	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
+	VMOVUPS      (BX)(SI*1), Z25
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	PREFETCHT1   (R15)(DI*1)
+	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
+	VMOVUPS      (BX)(SI*1), Z25
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	MOVQ         120(DX), DI
+	ADDQ         AX, DI
+	SUBQ         $0x08, CX
 	JGE          loop
 
 tail:
-	ADDQ $0x02, CX
+	ADDQ $0x08, CX
 	JZ   done
 
 single:
 	VMOVUPS      (BX), Z24
+	PREFETCHT0   1024(BX)
 	VMOVUPS      (BX)(SI*1), Z25
-	VMOVUPS      (BX)(SI*2), Z26
+	PREFETCHT0   1024(BX)(SI*1)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	PREFETCHT0   1024(BX)(SI*2)
 	VBROADCASTSS (R8)(AX*1), Z27
 	VFMADD231PS  Z24, Z27, Z0
 	VFMADD231PS  Z25, Z27, Z1
@@ -4215,6 +7627,7 @@ single:
 	JNZ          single
 
 done:
+	MOVQ    128(DX), DI
 	CMPL    20(DI), $0x00
 	JEQ     next
 	CMPQ    80(DX), $0x00
@@ -4224,112 +7637,120 @@ done:
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, (CX)
 	VMOVUPS Z1, 64(CX)
-	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    8(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z3, (CX)
 	VMOVUPS Z4, 64(CX)
-	VMOVUPS Z5, 128(CX)
+	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    16(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
-	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    24(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z9, (CX)
 	VMOVUPS Z10, 64(CX)
-	VMOVUPS Z11, 128(CX)
+	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    32(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z12, (CX)
 	VMOVUPS Z13, 64(CX)
-	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z14, K1, 128(CX)
 	MOVQ    40(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z15, (CX)
 	VMOVUPS Z16, 64(CX)
-	VMOVUPS Z17, 128(CX)
+	VMOVUPS Z17, K1, 128(CX)
 	MOVQ    48(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z18, (CX)
 	VMOVUPS Z19, 64(CX)
-	VMOVUPS Z20, 128(CX)
+	VMOVUPS Z20, K1, 128(CX)
 	MOVQ    56(AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z21, (CX)
 	VMOVUPS Z22, 64(CX)
-	VMOVUPS Z23, 128(CX)
+	VMOVUPS Z23, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
 	JMP     clear
 
 add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPS  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	VADDPS  128(CX), Z2, Z2
-	VMOVUPS Z2, 128(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z3, Z3
-	VMOVUPS Z3, (CX)
-	VADDPS  64(CX), Z4, Z4
-	VMOVUPS Z4, 64(CX)
-	VADDPS  128(CX), Z5, Z5
-	VMOVUPS Z5, 128(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPS  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
-	VADDPS  128(CX), Z8, Z8
-	VMOVUPS Z8, 128(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z9, Z9
-	VMOVUPS Z9, (CX)
-	VADDPS  64(CX), Z10, Z10
-	VMOVUPS Z10, 64(CX)
-	VADDPS  128(CX), Z11, Z11
-	VMOVUPS Z11, 128(CX)
-	MOVQ    32(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z12, Z12
-	VMOVUPS Z12, (CX)
-	VADDPS  64(CX), Z13, Z13
-	VMOVUPS Z13, 64(CX)
-	VADDPS  128(CX), Z14, Z14
-	VMOVUPS Z14, 128(CX)
-	MOVQ    40(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z15, Z15
-	VMOVUPS Z15, (CX)
-	VADDPS  64(CX), Z16, Z16
-	VMOVUPS Z16, 64(CX)
-	VADDPS  128(CX), Z17, Z17
-	VMOVUPS Z17, 128(CX)
-	MOVQ    48(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z18, Z18
-	VMOVUPS Z18, (CX)
-	VADDPS  64(CX), Z19, Z19
-	VMOVUPS Z19, 64(CX)
-	VADDPS  128(CX), Z20, Z20
-	VMOVUPS Z20, 128(CX)
-	MOVQ    56(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Z21, Z21
-	VMOVUPS Z21, (CX)
-	VADDPS  64(CX), Z22, Z22
-	VMOVUPS Z22, 64(CX)
-	VADDPS  128(CX), Z23, Z23
-	VMOVUPS Z23, 128(CX)
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z14, Z14
+	VMOVUPS   Z14, K1, 128(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VMOVUPS   Z15, (CX)
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS   Z16, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	VMOVUPS   Z17, K1, 128(CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VMOVUPS   Z18, (CX)
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS   Z19, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   Z20, K1, 128(CX)
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z21, Z21
+	VMOVUPS   Z21, (CX)
+	VADDPS    64(CX), Z22, Z22
+	VMOVUPS   Z22, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+	VMOVUPS   Z23, K1, 128(CX)
 
 clear:
 	VPXORD Z0, Z0, Z0
@@ -4356,6 +7777,2273 @@ clear:
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func leadAVX512_8x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·leadAVX512_8x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   32(AX), R12
+	ADDQ   BX, R12
+	MOVQ   40(AX), R13
+	ADDQ   BX, R13
+	MOVQ   48(AX), R14
+	ADDQ   BX, R14
+	MOVQ   56(AX), R15
+	ADDQ   BX, R15
+	MOVQ   72(DX), SI
+	MOVQ   24(DX), DI
+	MOVQ   8(DX), BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+segment:
+	MOVQ    (DI), AX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	MOVQ    112(DX), DI
+	SUBQ    $0x02, CX
+	JLT     tail
+
+loop:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      Z24, (DI)
+	VMOVUPS      (BX)(SI*1), Z25
+	VMOVUPS      Z25, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	VMOVUPS      Z26, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	VMOVUPS      (BX), Z24
+	VMOVUPS      Z24, (DI)
+	VMOVUPS      (BX)(SI*1), Z25
+	VMOVUPS      Z25, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	VMOVUPS      Z26, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	SUBQ         $0x02, CX
+	JGE          loop
+
+tail:
+	ADDQ $0x02, CX
+	JZ   done
+
+single:
+	VMOVUPS      (BX), Z24
+	VMOVUPS      Z24, (DI)
+	VMOVUPS      (BX)(SI*1), Z25
+	VMOVUPS      Z25, 64(DI)
+	VMOVUPS.Z    (BX)(SI*2), K1, Z26
+	VMOVUPS      Z26, 128(DI)
+	VBROADCASTSS (R8)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z0
+	VFMADD231PS  Z25, Z27, Z1
+	VFMADD231PS  Z26, Z27, Z2
+	VBROADCASTSS (R9)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z3
+	VFMADD231PS  Z25, Z28, Z4
+	VFMADD231PS  Z26, Z28, Z5
+	VBROADCASTSS (R10)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z6
+	VFMADD231PS  Z25, Z29, Z7
+	VFMADD231PS  Z26, Z29, Z8
+	VBROADCASTSS (R11)(AX*1), Z30
+	VFMADD231PS  Z24, Z30, Z9
+	VFMADD231PS  Z25, Z30, Z10
+	VFMADD231PS  Z26, Z30, Z11
+	VBROADCASTSS (R12)(AX*1), Z31
+	VFMADD231PS  Z24, Z31, Z12
+	VFMADD231PS  Z25, Z31, Z13
+	VFMADD231PS  Z26, Z31, Z14
+	VBROADCASTSS (R13)(AX*1), Z27
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z25, Z27, Z16
+	VFMADD231PS  Z26, Z27, Z17
+	VBROADCASTSS (R14)(AX*1), Z28
+	VFMADD231PS  Z24, Z28, Z18
+	VFMADD231PS  Z25, Z28, Z19
+	VFMADD231PS  Z26, Z28, Z20
+	VBROADCASTSS (R15)(AX*1), Z29
+	VFMADD231PS  Z24, Z29, Z21
+	VFMADD231PS  Z25, Z29, Z22
+	VFMADD231PS  Z26, Z29, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         $0xc0, DI
+	DECQ         CX
+	JNZ          single
+
+done:
+	MOVQ    DI, 112(DX)
+	MOVQ    128(DX), DI
+	CMPL    20(DI), $0x00
+	JEQ     next
+	CMPQ    80(DX), $0x00
+	JNE     add
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, K1, 128(CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z3, (CX)
+	VMOVUPS Z4, 64(CX)
+	VMOVUPS Z5, K1, 128(CX)
+	MOVQ    16(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, K1, 128(CX)
+	MOVQ    24(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z9, (CX)
+	VMOVUPS Z10, 64(CX)
+	VMOVUPS Z11, K1, 128(CX)
+	MOVQ    32(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, K1, 128(CX)
+	MOVQ    40(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z15, (CX)
+	VMOVUPS Z16, 64(CX)
+	VMOVUPS Z17, K1, 128(CX)
+	MOVQ    48(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	VMOVUPS Z20, K1, 128(CX)
+	MOVQ    56(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z21, (CX)
+	VMOVUPS Z22, 64(CX)
+	VMOVUPS Z23, K1, 128(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	JMP     clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	VMOVUPS   Z2, K1, 128(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VMOVUPS   Z3, (CX)
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS   Z4, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	VMOVUPS   Z5, K1, 128(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	VMOVUPS   Z8, K1, 128(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VMOVUPS   Z9, (CX)
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS   Z10, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	VMOVUPS   Z11, K1, 128(CX)
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z14, Z14
+	VMOVUPS   Z14, K1, 128(CX)
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VMOVUPS   Z15, (CX)
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS   Z16, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	VMOVUPS   Z17, K1, 128(CX)
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VMOVUPS   Z18, (CX)
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS   Z19, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   Z20, K1, 128(CX)
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z21, Z21
+	VMOVUPS   Z21, (CX)
+	VADDPS    64(CX), Z22, Z22
+	VMOVUPS   Z22, 64(CX)
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+	VMOVUPS   Z23, K1, 128(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_1x384(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_1x384(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z25
+	PREFETCHT0   (DI)
+	VFMADD231PS  (BX), Z25, Z0
+	PREFETCHT0   64(DI)
+	VFMADD231PS  64(BX), Z25, Z1
+	PREFETCHT0   128(DI)
+	VFMADD231PS  128(BX), Z25, Z2
+	PREFETCHT0   192(DI)
+	VFMADD231PS  192(BX), Z25, Z3
+	PREFETCHT0   256(DI)
+	VFMADD231PS  256(BX), Z25, Z4
+	PREFETCHT0   320(DI)
+	VFMADD231PS  320(BX), Z25, Z5
+	PREFETCHT0   384(DI)
+	VFMADD231PS  384(BX), Z25, Z6
+	PREFETCHT0   448(DI)
+	VFMADD231PS  448(BX), Z25, Z7
+	PREFETCHT0   512(DI)
+	VFMADD231PS  512(BX), Z25, Z8
+	PREFETCHT0   576(DI)
+	VFMADD231PS  576(BX), Z25, Z9
+	PREFETCHT0   640(DI)
+	VFMADD231PS  640(BX), Z25, Z10
+	PREFETCHT0   704(DI)
+	VFMADD231PS  704(BX), Z25, Z11
+	PREFETCHT0   768(DI)
+	VFMADD231PS  768(BX), Z25, Z12
+	PREFETCHT0   832(DI)
+	VFMADD231PS  832(BX), Z25, Z13
+	PREFETCHT0   896(DI)
+	VFMADD231PS  896(BX), Z25, Z14
+	PREFETCHT0   960(DI)
+	VFMADD231PS  960(BX), Z25, Z15
+	PREFETCHT0   1024(DI)
+	VFMADD231PS  1024(BX), Z25, Z16
+	PREFETCHT0   1088(DI)
+	VFMADD231PS  1088(BX), Z25, Z17
+	PREFETCHT0   1152(DI)
+	VFMADD231PS  1152(BX), Z25, Z18
+	PREFETCHT0   1216(DI)
+	VFMADD231PS  1216(BX), Z25, Z19
+	PREFETCHT0   1280(DI)
+	VFMADD231PS  1280(BX), Z25, Z20
+	PREFETCHT0   1344(DI)
+	VFMADD231PS  1344(BX), Z25, Z21
+	PREFETCHT0   1408(DI)
+	VFMADD231PS  1408(BX), Z25, Z22
+	PREFETCHT0   1472(DI)
+	VMOVUPS.Z    1472(BX), K1, Z24
+	VFMADD231PS  Z24, Z25, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, 192(CX)
+	VMOVUPS      Z4, 256(CX)
+	VMOVUPS      Z5, 320(CX)
+	VMOVUPS      Z6, 384(CX)
+	VMOVUPS      Z7, 448(CX)
+	VMOVUPS      Z8, 512(CX)
+	VMOVUPS      Z9, 576(CX)
+	VMOVUPS      Z10, 640(CX)
+	VMOVUPS      Z11, 704(CX)
+	VMOVUPS      Z12, 768(CX)
+	VMOVUPS      Z13, 832(CX)
+	VMOVUPS      Z14, 896(CX)
+	VMOVUPS      Z15, 960(CX)
+	VMOVUPS      Z16, 1024(CX)
+	VMOVUPS      Z17, 1088(CX)
+	VMOVUPS      Z18, 1152(CX)
+	VMOVUPS      Z19, 1216(CX)
+	VMOVUPS      Z20, 1280(CX)
+	VMOVUPS      Z21, 1344(CX)
+	VMOVUPS      Z22, 1408(CX)
+	VMOVUPS      Z23, K1, 1472(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VADDPS    192(CX), Z3, Z3
+	VMOVUPS   Z3, 192(CX)
+	VADDPS    256(CX), Z4, Z4
+	VMOVUPS   Z4, 256(CX)
+	VADDPS    320(CX), Z5, Z5
+	VMOVUPS   Z5, 320(CX)
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS   Z6, 384(CX)
+	VADDPS    448(CX), Z7, Z7
+	VMOVUPS   Z7, 448(CX)
+	VADDPS    512(CX), Z8, Z8
+	VMOVUPS   Z8, 512(CX)
+	VADDPS    576(CX), Z9, Z9
+	VMOVUPS   Z9, 576(CX)
+	VADDPS    640(CX), Z10, Z10
+	VMOVUPS   Z10, 640(CX)
+	VADDPS    704(CX), Z11, Z11
+	VMOVUPS   Z11, 704(CX)
+	VADDPS    768(CX), Z12, Z12
+	VMOVUPS   Z12, 768(CX)
+	VADDPS    832(CX), Z13, Z13
+	VMOVUPS   Z13, 832(CX)
+	VADDPS    896(CX), Z14, Z14
+	VMOVUPS   Z14, 896(CX)
+	VADDPS    960(CX), Z15, Z15
+	VMOVUPS   Z15, 960(CX)
+	VADDPS    1024(CX), Z16, Z16
+	VMOVUPS   Z16, 1024(CX)
+	VADDPS    1088(CX), Z17, Z17
+	VMOVUPS   Z17, 1088(CX)
+	VADDPS    1152(CX), Z18, Z18
+	VMOVUPS   Z18, 1152(CX)
+	VADDPS    1216(CX), Z19, Z19
+	VMOVUPS   Z19, 1216(CX)
+	VADDPS    1280(CX), Z20, Z20
+	VMOVUPS   Z20, 1280(CX)
+	VADDPS    1344(CX), Z21, Z21
+	VMOVUPS   Z21, 1344(CX)
+	VADDPS    1408(CX), Z22, Z22
+	VMOVUPS   Z22, 1408(CX)
+	VMOVUPS.Z 1472(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+	VMOVUPS   Z23, K1, 1472(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_1x256(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_1x256(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z17
+	PREFETCHT0   (DI)
+	VFMADD231PS  (BX), Z17, Z0
+	PREFETCHT0   64(DI)
+	VFMADD231PS  64(BX), Z17, Z1
+	PREFETCHT0   128(DI)
+	VFMADD231PS  128(BX), Z17, Z2
+	PREFETCHT0   192(DI)
+	VFMADD231PS  192(BX), Z17, Z3
+	PREFETCHT0   256(DI)
+	VFMADD231PS  256(BX), Z17, Z4
+	PREFETCHT0   320(DI)
+	VFMADD231PS  320(BX), Z17, Z5
+	PREFETCHT0   384(DI)
+	VFMADD231PS  384(BX), Z17, Z6
+	PREFETCHT0   448(DI)
+	VFMADD231PS  448(BX), Z17, Z7
+	PREFETCHT0   512(DI)
+	VFMADD231PS  512(BX), Z17, Z8
+	PREFETCHT0   576(DI)
+	VFMADD231PS  576(BX), Z17, Z9
+	PREFETCHT0   640(DI)
+	VFMADD231PS  640(BX), Z17, Z10
+	PREFETCHT0   704(DI)
+	VFMADD231PS  704(BX), Z17, Z11
+	PREFETCHT0   768(DI)
+	VFMADD231PS  768(BX), Z17, Z12
+	PREFETCHT0   832(DI)
+	VFMADD231PS  832(BX), Z17, Z13
+	PREFETCHT0   896(DI)
+	VFMADD231PS  896(BX), Z17, Z14
+	PREFETCHT0   960(DI)
+	VMOVUPS.Z    960(BX), K1, Z16
+	VFMADD231PS  Z16, Z17, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, 192(CX)
+	VMOVUPS      Z4, 256(CX)
+	VMOVUPS      Z5, 320(CX)
+	VMOVUPS      Z6, 384(CX)
+	VMOVUPS      Z7, 448(CX)
+	VMOVUPS      Z8, 512(CX)
+	VMOVUPS      Z9, 576(CX)
+	VMOVUPS      Z10, 640(CX)
+	VMOVUPS      Z11, 704(CX)
+	VMOVUPS      Z12, 768(CX)
+	VMOVUPS      Z13, 832(CX)
+	VMOVUPS      Z14, 896(CX)
+	VMOVUPS      Z15, K1, 960(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VADDPS    192(CX), Z3, Z3
+	VMOVUPS   Z3, 192(CX)
+	VADDPS    256(CX), Z4, Z4
+	VMOVUPS   Z4, 256(CX)
+	VADDPS    320(CX), Z5, Z5
+	VMOVUPS   Z5, 320(CX)
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS   Z6, 384(CX)
+	VADDPS    448(CX), Z7, Z7
+	VMOVUPS   Z7, 448(CX)
+	VADDPS    512(CX), Z8, Z8
+	VMOVUPS   Z8, 512(CX)
+	VADDPS    576(CX), Z9, Z9
+	VMOVUPS   Z9, 576(CX)
+	VADDPS    640(CX), Z10, Z10
+	VMOVUPS   Z10, 640(CX)
+	VADDPS    704(CX), Z11, Z11
+	VMOVUPS   Z11, 704(CX)
+	VADDPS    768(CX), Z12, Z12
+	VMOVUPS   Z12, 768(CX)
+	VADDPS    832(CX), Z13, Z13
+	VMOVUPS   Z13, 832(CX)
+	VADDPS    896(CX), Z14, Z14
+	VMOVUPS   Z14, 896(CX)
+	VMOVUPS.Z 960(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+	VMOVUPS   Z15, K1, 960(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_1x128(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_1x128(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z9
+	PREFETCHT0   (DI)
+	VFMADD231PS  (BX), Z9, Z0
+	PREFETCHT0   64(DI)
+	VFMADD231PS  64(BX), Z9, Z1
+	PREFETCHT0   128(DI)
+	VFMADD231PS  128(BX), Z9, Z2
+	PREFETCHT0   192(DI)
+	VFMADD231PS  192(BX), Z9, Z3
+	PREFETCHT0   256(DI)
+	VFMADD231PS  256(BX), Z9, Z4
+	PREFETCHT0   320(DI)
+	VFMADD231PS  320(BX), Z9, Z5
+	PREFETCHT0   384(DI)
+	VFMADD231PS  384(BX), Z9, Z6
+	PREFETCHT0   448(DI)
+	VMOVUPS.Z    448(BX), K1, Z8
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, 192(CX)
+	VMOVUPS      Z4, 256(CX)
+	VMOVUPS      Z5, 320(CX)
+	VMOVUPS      Z6, 384(CX)
+	VMOVUPS      Z7, K1, 448(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VADDPS    192(CX), Z3, Z3
+	VMOVUPS   Z3, 192(CX)
+	VADDPS    256(CX), Z4, Z4
+	VMOVUPS   Z4, 256(CX)
+	VADDPS    320(CX), Z5, Z5
+	VMOVUPS   Z5, 320(CX)
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS   Z6, 384(CX)
+	VMOVUPS.Z 448(CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+	VMOVUPS   Z7, K1, 448(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_1x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_1x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z5
+	PREFETCHT0   (DI)
+	VFMADD231PS  (BX), Z5, Z0
+	PREFETCHT0   64(DI)
+	VFMADD231PS  64(BX), Z5, Z1
+	PREFETCHT0   128(DI)
+	VFMADD231PS  128(BX), Z5, Z2
+	PREFETCHT0   192(DI)
+	VMOVUPS.Z    192(BX), K1, Z4
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, K1, 192(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VMOVUPS   Z3, K1, 192(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_2x192(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_2x192(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z25
+	VBROADCASTSS (R9)(AX*1), Z26
+	PREFETCHT0   (DI)
+	VMOVUPS      (BX), Z24
+	VFMADD231PS  Z24, Z25, Z0
+	VFMADD231PS  Z24, Z26, Z12
+	PREFETCHT0   64(DI)
+	VMOVUPS      64(BX), Z24
+	VFMADD231PS  Z24, Z25, Z1
+	VFMADD231PS  Z24, Z26, Z13
+	PREFETCHT0   128(DI)
+	VMOVUPS      128(BX), Z24
+	VFMADD231PS  Z24, Z25, Z2
+	VFMADD231PS  Z24, Z26, Z14
+	PREFETCHT0   192(DI)
+	VMOVUPS      192(BX), Z24
+	VFMADD231PS  Z24, Z25, Z3
+	VFMADD231PS  Z24, Z26, Z15
+	PREFETCHT0   256(DI)
+	VMOVUPS      256(BX), Z24
+	VFMADD231PS  Z24, Z25, Z4
+	VFMADD231PS  Z24, Z26, Z16
+	PREFETCHT0   320(DI)
+	VMOVUPS      320(BX), Z24
+	VFMADD231PS  Z24, Z25, Z5
+	VFMADD231PS  Z24, Z26, Z17
+	PREFETCHT0   384(DI)
+	VMOVUPS      384(BX), Z24
+	VFMADD231PS  Z24, Z25, Z6
+	VFMADD231PS  Z24, Z26, Z18
+	PREFETCHT0   448(DI)
+	VMOVUPS      448(BX), Z24
+	VFMADD231PS  Z24, Z25, Z7
+	VFMADD231PS  Z24, Z26, Z19
+	PREFETCHT0   512(DI)
+	VMOVUPS      512(BX), Z24
+	VFMADD231PS  Z24, Z25, Z8
+	VFMADD231PS  Z24, Z26, Z20
+	PREFETCHT0   576(DI)
+	VMOVUPS      576(BX), Z24
+	VFMADD231PS  Z24, Z25, Z9
+	VFMADD231PS  Z24, Z26, Z21
+	PREFETCHT0   640(DI)
+	VMOVUPS      640(BX), Z24
+	VFMADD231PS  Z24, Z25, Z10
+	VFMADD231PS  Z24, Z26, Z22
+	PREFETCHT0   704(DI)
+	VMOVUPS.Z    704(BX), K1, Z24
+	VFMADD231PS  Z24, Z25, Z11
+	VFMADD231PS  Z24, Z26, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, 192(CX)
+	VMOVUPS      Z4, 256(CX)
+	VMOVUPS      Z5, 320(CX)
+	VMOVUPS      Z6, 384(CX)
+	VMOVUPS      Z7, 448(CX)
+	VMOVUPS      Z8, 512(CX)
+	VMOVUPS      Z9, 576(CX)
+	VMOVUPS      Z10, 640(CX)
+	VMOVUPS      Z11, K1, 704(CX)
+	MOVQ         8(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	VMOVUPS      Z14, 128(CX)
+	VMOVUPS      Z15, 192(CX)
+	VMOVUPS      Z16, 256(CX)
+	VMOVUPS      Z17, 320(CX)
+	VMOVUPS      Z18, 384(CX)
+	VMOVUPS      Z19, 448(CX)
+	VMOVUPS      Z20, 512(CX)
+	VMOVUPS      Z21, 576(CX)
+	VMOVUPS      Z22, 640(CX)
+	VMOVUPS      Z23, K1, 704(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VADDPS    192(CX), Z3, Z3
+	VMOVUPS   Z3, 192(CX)
+	VADDPS    256(CX), Z4, Z4
+	VMOVUPS   Z4, 256(CX)
+	VADDPS    320(CX), Z5, Z5
+	VMOVUPS   Z5, 320(CX)
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS   Z6, 384(CX)
+	VADDPS    448(CX), Z7, Z7
+	VMOVUPS   Z7, 448(CX)
+	VADDPS    512(CX), Z8, Z8
+	VMOVUPS   Z8, 512(CX)
+	VADDPS    576(CX), Z9, Z9
+	VMOVUPS   Z9, 576(CX)
+	VADDPS    640(CX), Z10, Z10
+	VMOVUPS   Z10, 640(CX)
+	VMOVUPS.Z 704(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	VMOVUPS   Z11, K1, 704(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VADDPS    128(CX), Z14, Z14
+	VMOVUPS   Z14, 128(CX)
+	VADDPS    192(CX), Z15, Z15
+	VMOVUPS   Z15, 192(CX)
+	VADDPS    256(CX), Z16, Z16
+	VMOVUPS   Z16, 256(CX)
+	VADDPS    320(CX), Z17, Z17
+	VMOVUPS   Z17, 320(CX)
+	VADDPS    384(CX), Z18, Z18
+	VMOVUPS   Z18, 384(CX)
+	VADDPS    448(CX), Z19, Z19
+	VMOVUPS   Z19, 448(CX)
+	VADDPS    512(CX), Z20, Z20
+	VMOVUPS   Z20, 512(CX)
+	VADDPS    576(CX), Z21, Z21
+	VMOVUPS   Z21, 576(CX)
+	VADDPS    640(CX), Z22, Z22
+	VMOVUPS   Z22, 640(CX)
+	VMOVUPS.Z 704(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+	VMOVUPS   Z23, K1, 704(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_2x128(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_2x128(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z17
+	VBROADCASTSS (R9)(AX*1), Z18
+	PREFETCHT0   (DI)
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z16, Z17, Z0
+	VFMADD231PS  Z16, Z18, Z8
+	PREFETCHT0   64(DI)
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z16, Z17, Z1
+	VFMADD231PS  Z16, Z18, Z9
+	PREFETCHT0   128(DI)
+	VMOVUPS      128(BX), Z16
+	VFMADD231PS  Z16, Z17, Z2
+	VFMADD231PS  Z16, Z18, Z10
+	PREFETCHT0   192(DI)
+	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z17, Z3
+	VFMADD231PS  Z16, Z18, Z11
+	PREFETCHT0   256(DI)
+	VMOVUPS      256(BX), Z16
+	VFMADD231PS  Z16, Z17, Z4
+	VFMADD231PS  Z16, Z18, Z12
+	PREFETCHT0   320(DI)
+	VMOVUPS      320(BX), Z16
+	VFMADD231PS  Z16, Z17, Z5
+	VFMADD231PS  Z16, Z18, Z13
+	PREFETCHT0   384(DI)
+	VMOVUPS      384(BX), Z16
+	VFMADD231PS  Z16, Z17, Z6
+	VFMADD231PS  Z16, Z18, Z14
+	PREFETCHT0   448(DI)
+	VMOVUPS.Z    448(BX), K1, Z16
+	VFMADD231PS  Z16, Z17, Z7
+	VFMADD231PS  Z16, Z18, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, 192(CX)
+	VMOVUPS      Z4, 256(CX)
+	VMOVUPS      Z5, 320(CX)
+	VMOVUPS      Z6, 384(CX)
+	VMOVUPS      Z7, K1, 448(CX)
+	MOVQ         8(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z10, 128(CX)
+	VMOVUPS      Z11, 192(CX)
+	VMOVUPS      Z12, 256(CX)
+	VMOVUPS      Z13, 320(CX)
+	VMOVUPS      Z14, 384(CX)
+	VMOVUPS      Z15, K1, 448(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VADDPS    192(CX), Z3, Z3
+	VMOVUPS   Z3, 192(CX)
+	VADDPS    256(CX), Z4, Z4
+	VMOVUPS   Z4, 256(CX)
+	VADDPS    320(CX), Z5, Z5
+	VMOVUPS   Z5, 320(CX)
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS   Z6, 384(CX)
+	VMOVUPS.Z 448(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	VMOVUPS   Z7, K1, 448(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VADDPS    64(CX), Z9, Z9
+	VMOVUPS   Z9, 64(CX)
+	VADDPS    128(CX), Z10, Z10
+	VMOVUPS   Z10, 128(CX)
+	VADDPS    192(CX), Z11, Z11
+	VMOVUPS   Z11, 192(CX)
+	VADDPS    256(CX), Z12, Z12
+	VMOVUPS   Z12, 256(CX)
+	VADDPS    320(CX), Z13, Z13
+	VMOVUPS   Z13, 320(CX)
+	VADDPS    384(CX), Z14, Z14
+	VMOVUPS   Z14, 384(CX)
+	VMOVUPS.Z 448(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+	VMOVUPS   Z15, K1, 448(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_2x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_2x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z9
+	VBROADCASTSS (R9)(AX*1), Z10
+	PREFETCHT0   (DI)
+	VMOVUPS      (BX), Z8
+	VFMADD231PS  Z8, Z9, Z0
+	VFMADD231PS  Z8, Z10, Z4
+	PREFETCHT0   64(DI)
+	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z9, Z1
+	VFMADD231PS  Z8, Z10, Z5
+	PREFETCHT0   128(DI)
+	VMOVUPS      128(BX), Z8
+	VFMADD231PS  Z8, Z9, Z2
+	VFMADD231PS  Z8, Z10, Z6
+	PREFETCHT0   192(DI)
+	VMOVUPS.Z    192(BX), K1, Z8
+	VFMADD231PS  Z8, Z9, Z3
+	VFMADD231PS  Z8, Z10, Z7
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, K1, 192(CX)
+	MOVQ         8(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z7, K1, 192(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	VMOVUPS   Z3, K1, 192(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VADDPS    64(CX), Z5, Z5
+	VMOVUPS   Z5, 64(CX)
+	VADDPS    128(CX), Z6, Z6
+	VMOVUPS   Z6, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+	VMOVUPS   Z7, K1, 192(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_3x128(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_3x128(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z25
+	VBROADCASTSS (R9)(AX*1), Z26
+	VBROADCASTSS (R10)(AX*1), Z27
+	PREFETCHT0   (DI)
+	VMOVUPS      (BX), Z24
+	VFMADD231PS  Z24, Z25, Z0
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z24, Z27, Z16
+	PREFETCHT0   64(DI)
+	VMOVUPS      64(BX), Z24
+	VFMADD231PS  Z24, Z25, Z1
+	VFMADD231PS  Z24, Z26, Z9
+	VFMADD231PS  Z24, Z27, Z17
+	PREFETCHT0   128(DI)
+	VMOVUPS      128(BX), Z24
+	VFMADD231PS  Z24, Z25, Z2
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z24, Z27, Z18
+	PREFETCHT0   192(DI)
+	VMOVUPS      192(BX), Z24
+	VFMADD231PS  Z24, Z25, Z3
+	VFMADD231PS  Z24, Z26, Z11
+	VFMADD231PS  Z24, Z27, Z19
+	PREFETCHT0   256(DI)
+	VMOVUPS      256(BX), Z24
+	VFMADD231PS  Z24, Z25, Z4
+	VFMADD231PS  Z24, Z26, Z12
+	VFMADD231PS  Z24, Z27, Z20
+	PREFETCHT0   320(DI)
+	VMOVUPS      320(BX), Z24
+	VFMADD231PS  Z24, Z25, Z5
+	VFMADD231PS  Z24, Z26, Z13
+	VFMADD231PS  Z24, Z27, Z21
+	PREFETCHT0   384(DI)
+	VMOVUPS      384(BX), Z24
+	VFMADD231PS  Z24, Z25, Z6
+	VFMADD231PS  Z24, Z26, Z14
+	VFMADD231PS  Z24, Z27, Z22
+	PREFETCHT0   448(DI)
+	VMOVUPS.Z    448(BX), K1, Z24
+	VFMADD231PS  Z24, Z25, Z7
+	VFMADD231PS  Z24, Z26, Z15
+	VFMADD231PS  Z24, Z27, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, 192(CX)
+	VMOVUPS      Z4, 256(CX)
+	VMOVUPS      Z5, 320(CX)
+	VMOVUPS      Z6, 384(CX)
+	VMOVUPS      Z7, K1, 448(CX)
+	MOVQ         8(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z10, 128(CX)
+	VMOVUPS      Z11, 192(CX)
+	VMOVUPS      Z12, 256(CX)
+	VMOVUPS      Z13, 320(CX)
+	VMOVUPS      Z14, 384(CX)
+	VMOVUPS      Z15, K1, 448(CX)
+	MOVQ         16(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, 64(CX)
+	VMOVUPS      Z18, 128(CX)
+	VMOVUPS      Z19, 192(CX)
+	VMOVUPS      Z20, 256(CX)
+	VMOVUPS      Z21, 320(CX)
+	VMOVUPS      Z22, 384(CX)
+	VMOVUPS      Z23, K1, 448(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VADDPS    192(CX), Z3, Z3
+	VMOVUPS   Z3, 192(CX)
+	VADDPS    256(CX), Z4, Z4
+	VMOVUPS   Z4, 256(CX)
+	VADDPS    320(CX), Z5, Z5
+	VMOVUPS   Z5, 320(CX)
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS   Z6, 384(CX)
+	VMOVUPS.Z 448(CX), K1, Z24
+	VADDPS    Z24, Z7, Z7
+	VMOVUPS   Z7, K1, 448(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VADDPS    64(CX), Z9, Z9
+	VMOVUPS   Z9, 64(CX)
+	VADDPS    128(CX), Z10, Z10
+	VMOVUPS   Z10, 128(CX)
+	VADDPS    192(CX), Z11, Z11
+	VMOVUPS   Z11, 192(CX)
+	VADDPS    256(CX), Z12, Z12
+	VMOVUPS   Z12, 256(CX)
+	VADDPS    320(CX), Z13, Z13
+	VMOVUPS   Z13, 320(CX)
+	VADDPS    384(CX), Z14, Z14
+	VMOVUPS   Z14, 384(CX)
+	VMOVUPS.Z 448(CX), K1, Z24
+	VADDPS    Z24, Z15, Z15
+	VMOVUPS   Z15, K1, 448(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z16, Z16
+	VMOVUPS   Z16, (CX)
+	VADDPS    64(CX), Z17, Z17
+	VMOVUPS   Z17, 64(CX)
+	VADDPS    128(CX), Z18, Z18
+	VMOVUPS   Z18, 128(CX)
+	VADDPS    192(CX), Z19, Z19
+	VMOVUPS   Z19, 192(CX)
+	VADDPS    256(CX), Z20, Z20
+	VMOVUPS   Z20, 256(CX)
+	VADDPS    320(CX), Z21, Z21
+	VMOVUPS   Z21, 320(CX)
+	VADDPS    384(CX), Z22, Z22
+	VMOVUPS   Z22, 384(CX)
+	VMOVUPS.Z 448(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+	VMOVUPS   Z23, K1, 448(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_3x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_3x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z13
+	VBROADCASTSS (R9)(AX*1), Z14
+	VBROADCASTSS (R10)(AX*1), Z15
+	PREFETCHT0   (DI)
+	VMOVUPS      (BX), Z12
+	VFMADD231PS  Z12, Z13, Z0
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z12, Z15, Z8
+	PREFETCHT0   64(DI)
+	VMOVUPS      64(BX), Z12
+	VFMADD231PS  Z12, Z13, Z1
+	VFMADD231PS  Z12, Z14, Z5
+	VFMADD231PS  Z12, Z15, Z9
+	PREFETCHT0   128(DI)
+	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z13, Z2
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z12, Z15, Z10
+	PREFETCHT0   192(DI)
+	VMOVUPS.Z    192(BX), K1, Z12
+	VFMADD231PS  Z12, Z13, Z3
+	VFMADD231PS  Z12, Z14, Z7
+	VFMADD231PS  Z12, Z15, Z11
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, K1, 192(CX)
+	MOVQ         8(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z7, K1, 192(CX)
+	MOVQ         16(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z10, 128(CX)
+	VMOVUPS      Z11, K1, 192(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	VMOVUPS   Z3, K1, 192(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VADDPS    64(CX), Z5, Z5
+	VMOVUPS   Z5, 64(CX)
+	VADDPS    128(CX), Z6, Z6
+	VMOVUPS   Z6, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	VMOVUPS   Z7, K1, 192(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VADDPS    64(CX), Z9, Z9
+	VMOVUPS   Z9, 64(CX)
+	VADDPS    128(CX), Z10, Z10
+	VMOVUPS   Z10, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+	VMOVUPS   Z11, K1, 192(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_4x96(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_4x96(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z25
+	VBROADCASTSS (R9)(AX*1), Z26
+	VBROADCASTSS (R10)(AX*1), Z27
+	VBROADCASTSS (R11)(AX*1), Z28
+	PREFETCHT0   (DI)
+	VMOVUPS      (BX), Z24
+	VFMADD231PS  Z24, Z25, Z0
+	VFMADD231PS  Z24, Z26, Z6
+	VFMADD231PS  Z24, Z27, Z12
+	VFMADD231PS  Z24, Z28, Z18
+	PREFETCHT0   64(DI)
+	VMOVUPS      64(BX), Z24
+	VFMADD231PS  Z24, Z25, Z1
+	VFMADD231PS  Z24, Z26, Z7
+	VFMADD231PS  Z24, Z27, Z13
+	VFMADD231PS  Z24, Z28, Z19
+	PREFETCHT0   128(DI)
+	VMOVUPS      128(BX), Z24
+	VFMADD231PS  Z24, Z25, Z2
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z24, Z27, Z14
+	VFMADD231PS  Z24, Z28, Z20
+	PREFETCHT0   192(DI)
+	VMOVUPS      192(BX), Z24
+	VFMADD231PS  Z24, Z25, Z3
+	VFMADD231PS  Z24, Z26, Z9
+	VFMADD231PS  Z24, Z27, Z15
+	VFMADD231PS  Z24, Z28, Z21
+	PREFETCHT0   256(DI)
+	VMOVUPS      256(BX), Z24
+	VFMADD231PS  Z24, Z25, Z4
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z24, Z27, Z16
+	VFMADD231PS  Z24, Z28, Z22
+	PREFETCHT0   320(DI)
+	VMOVUPS.Z    320(BX), K1, Z24
+	VFMADD231PS  Z24, Z25, Z5
+	VFMADD231PS  Z24, Z26, Z11
+	VFMADD231PS  Z24, Z27, Z17
+	VFMADD231PS  Z24, Z28, Z23
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, 192(CX)
+	VMOVUPS      Z4, 256(CX)
+	VMOVUPS      Z5, K1, 320(CX)
+	MOVQ         8(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, 64(CX)
+	VMOVUPS      Z8, 128(CX)
+	VMOVUPS      Z9, 192(CX)
+	VMOVUPS      Z10, 256(CX)
+	VMOVUPS      Z11, K1, 320(CX)
+	MOVQ         16(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	VMOVUPS      Z14, 128(CX)
+	VMOVUPS      Z15, 192(CX)
+	VMOVUPS      Z16, 256(CX)
+	VMOVUPS      Z17, K1, 320(CX)
+	MOVQ         24(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      Z19, 64(CX)
+	VMOVUPS      Z20, 128(CX)
+	VMOVUPS      Z21, 192(CX)
+	VMOVUPS      Z22, 256(CX)
+	VMOVUPS      Z23, K1, 320(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VADDPS    192(CX), Z3, Z3
+	VMOVUPS   Z3, 192(CX)
+	VADDPS    256(CX), Z4, Z4
+	VMOVUPS   Z4, 256(CX)
+	VMOVUPS.Z 320(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	VMOVUPS   Z5, K1, 320(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS   Z6, (CX)
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS   Z7, 64(CX)
+	VADDPS    128(CX), Z8, Z8
+	VMOVUPS   Z8, 128(CX)
+	VADDPS    192(CX), Z9, Z9
+	VMOVUPS   Z9, 192(CX)
+	VADDPS    256(CX), Z10, Z10
+	VMOVUPS   Z10, 256(CX)
+	VMOVUPS.Z 320(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	VMOVUPS   Z11, K1, 320(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VADDPS    128(CX), Z14, Z14
+	VMOVUPS   Z14, 128(CX)
+	VADDPS    192(CX), Z15, Z15
+	VMOVUPS   Z15, 192(CX)
+	VADDPS    256(CX), Z16, Z16
+	VMOVUPS   Z16, 256(CX)
+	VMOVUPS.Z 320(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	VMOVUPS   Z17, K1, 320(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VMOVUPS   Z18, (CX)
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS   Z19, 64(CX)
+	VADDPS    128(CX), Z20, Z20
+	VMOVUPS   Z20, 128(CX)
+	VADDPS    192(CX), Z21, Z21
+	VMOVUPS   Z21, 192(CX)
+	VADDPS    256(CX), Z22, Z22
+	VMOVUPS   Z22, 256(CX)
+	VMOVUPS.Z 320(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+	VMOVUPS   Z23, K1, 320(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+
+next:
+	ADDQ $0x18, DI
+	DECQ 48(DX)
+	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func wideAVX512_4x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·wideAVX512_4x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  104(DX), K1
+	MOVQ   (DX), BX
+	MOVQ   32(DX), AX
+	MOVQ   (AX), R8
+	ADDQ   BX, R8
+	MOVQ   8(AX), R9
+	ADDQ   BX, R9
+	MOVQ   16(AX), R10
+	ADDQ   BX, R10
+	MOVQ   24(AX), R11
+	ADDQ   BX, R11
+	MOVQ   64(DX), SI
+	IMUL3Q $0x08, SI, SI
+	MOVQ   24(DX), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+
+segment:
+	MOVQ    (DI), AX
+	MOVQ    8(DI), BX
+	ADDQ    8(DX), BX
+	MOVLQSX 16(DI), CX
+	MOVQ    DI, 128(DX)
+	LEAQ    (BX)(SI*1), DI
+
+single:
+	VBROADCASTSS (R8)(AX*1), Z17
+	VBROADCASTSS (R9)(AX*1), Z18
+	VBROADCASTSS (R10)(AX*1), Z19
+	VBROADCASTSS (R11)(AX*1), Z20
+	PREFETCHT0   (DI)
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z16, Z17, Z0
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z16, Z19, Z8
+	VFMADD231PS  Z16, Z20, Z12
+	PREFETCHT0   64(DI)
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z16, Z17, Z1
+	VFMADD231PS  Z16, Z18, Z5
+	VFMADD231PS  Z16, Z19, Z9
+	VFMADD231PS  Z16, Z20, Z13
+	PREFETCHT0   128(DI)
+	VMOVUPS      128(BX), Z16
+	VFMADD231PS  Z16, Z17, Z2
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z16, Z19, Z10
+	VFMADD231PS  Z16, Z20, Z14
+	PREFETCHT0   192(DI)
+	VMOVUPS.Z    192(BX), K1, Z16
+	VFMADD231PS  Z16, Z17, Z3
+	VFMADD231PS  Z16, Z18, Z7
+	VFMADD231PS  Z16, Z19, Z11
+	VFMADD231PS  Z16, Z20, Z15
+	ADDQ         56(DX), AX
+	ADDQ         64(DX), BX
+	ADDQ         64(DX), DI
+	DECQ         CX
+	JNZ          single
+	MOVQ         128(DX), DI
+	CMPL         20(DI), $0x00
+	JEQ          next
+	CMPQ         80(DX), $0x00
+	JNE          add
+	MOVQ         40(DX), AX
+	MOVQ         (AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      Z3, K1, 192(CX)
+	MOVQ         8(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z7, K1, 192(CX)
+	MOVQ         16(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, 64(CX)
+	VMOVUPS      Z10, 128(CX)
+	VMOVUPS      Z11, K1, 192(CX)
+	MOVQ         24(AX), CX
+	ADDQ         16(DX), CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, 64(CX)
+	VMOVUPS      Z14, 128(CX)
+	VMOVUPS      Z15, K1, 192(CX)
+	MOVQ         $0x00000001, AX
+	MOVQ         AX, 80(DX)
+	JMP          clear
+
+add:
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS   Z0, (CX)
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS   Z1, 64(CX)
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS   Z2, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	VMOVUPS   Z3, K1, 192(CX)
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS   Z4, (CX)
+	VADDPS    64(CX), Z5, Z5
+	VMOVUPS   Z5, 64(CX)
+	VADDPS    128(CX), Z6, Z6
+	VMOVUPS   Z6, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	VMOVUPS   Z7, K1, 192(CX)
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS   Z8, (CX)
+	VADDPS    64(CX), Z9, Z9
+	VMOVUPS   Z9, 64(CX)
+	VADDPS    128(CX), Z10, Z10
+	VMOVUPS   Z10, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	VMOVUPS   Z11, K1, 192(CX)
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS   Z12, (CX)
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS   Z13, 64(CX)
+	VADDPS    128(CX), Z14, Z14
+	VMOVUPS   Z14, 128(CX)
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+	VMOVUPS   Z15, K1, 192(CX)
+
+clear:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
 
 next:
 	ADDQ $0x18, DI
