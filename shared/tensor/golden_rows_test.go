@@ -25,6 +25,7 @@ var closedForm = map[string]string{
 	"MatMulInt8":       "lowp.TestProduct",
 	"MatMulBF16":       "lowp.TestProduct",
 	"MatMulLow":        "TestLowEpilogue",
+	"MatMulNarrow":     "TestLowEpilogue",
 	"RMSNorm":          "TestDecoderGoldens",
 	"RoPE":             "TestDecoderGoldens",
 	"SwiGLU":           "TestDecoderGoldens",

@@ -135,39 +135,49 @@ type LowThen struct {
 //
 // It is portable Go on arm64 for now.
 func MatMulLow(dst *Tensor, a *LowRows, w *PackedLow, ep *Epilogue, then *LowThen) {
-	matMulLow("MatMulLow", dst, a, w, ep, then)
+	const op = "MatMulLow"
+	m, k := a.Dims()
+	if k != w.w.K || a.Type() != w.t {
+		panic(lowError(op, dst, []int{m, k}, w, a.Type()))
+	}
+	if then != nil && then.Out == a {
+		panic(&Error{Op: op, Msg: "the rows that go in cannot come out"})
+	}
+	multiplyLow(op, dst, lowp.Product{A: &a.rows}, m, w, ep, then)
 }
 
-// MatMulInt8 is MatMulLow after NarrowRows of a [.., K]: dst [.., N].
+// MatMulNarrow is NarrowRows of a [.., K] and MatMulLow in one pass, with the same bits: dst [.., N]. dst must not
+// overlap a.
+func MatMulNarrow(dst, a *Tensor, w *PackedLow, ep *Epilogue, then *LowThen) {
+	matMulNarrow("MatMulNarrow", dst, a, w, w.t, ep, then)
+}
+
+// MatMulInt8 is MatMulNarrow by weights of PackInt8.
 func MatMulInt8(dst, a *Tensor, w *PackedLow, ep *Epilogue) {
-	matMulNarrowed("MatMulInt8", dst, a, w, ep, LowInt8)
+	matMulNarrow("MatMulInt8", dst, a, w, LowInt8, ep, nil)
 }
 
-// MatMulBF16 is MatMulLow after NarrowRows of a [.., K]: dst [.., N].
+// MatMulBF16 is MatMulNarrow by weights of PackBF16.
 func MatMulBF16(dst, a *Tensor, w *PackedLow, ep *Epilogue) {
-	matMulNarrowed("MatMulBF16", dst, a, w, ep, LowBF16)
+	matMulNarrow("MatMulBF16", dst, a, w, LowBF16, ep, nil)
 }
 
-func matMulNarrowed(op string, dst, a *Tensor, w *PackedLow, ep *Epilogue, t LowType) {
+func matMulNarrow(op string, dst, a *Tensor, w *PackedLow, t LowType, ep *Epilogue, then *LowThen) {
 	m, k := lowRows(op, a)
-	if n, _ := lowRows(op, dst); n != m || k != w.w.K || w.t != t {
+	if k != w.w.K || w.t != t {
 		panic(lowError(op, dst, []int{m, k}, w, t))
 	}
-	apart(op, dst, a)
-	r := lowPool.get()
-	r.rows.From(t.format(), a.f32, m, k)
-	matMulLow(op, dst, r, w, ep, nil)
-	lowPool.put(r)
+	if dst != nil {
+		apart(op, dst, a)
+	}
+	multiplyLow(op, dst, lowp.Product{X: a.f32, M: m}, m, w, ep, then)
 }
 
-func matMulLow(op string, dst *Tensor, a *LowRows, w *PackedLow, ep *Epilogue, then *LowThen) {
-	m, k := a.Dims()
+// multiplyLow completes and runs p, a product of m rows.
+func multiplyLow(op string, dst *Tensor, p lowp.Product, m int, w *PackedLow, ep *Epilogue, then *LowThen) {
 	n := w.w.N
-	p := lowp.Product{A: &a.rows, B: w.w}
+	p.B = w.w
 	if then != nil {
-		if then.Out == a {
-			panic(&Error{Op: op, Msg: "the rows that go in cannot come out"})
-		}
 		if then.Out != nil {
 			p.Then.Out, p.Then.Format = &then.Out.rows, w.t.format()
 		}
@@ -177,15 +187,15 @@ func matMulLow(op string, dst *Tensor, a *LowRows, w *PackedLow, ep *Epilogue, t
 			p.Then.Gamma, p.Then.Beta, p.Then.Eps = then.Gamma.f32, then.Beta.f32, then.Eps
 		}
 	}
-	if k != w.w.K || a.Type() != w.t || (dst == nil && p.Then.Out == nil) {
-		panic(lowError(op, dst, []int{m, k}, w, a.Type()))
-	}
-	if dst != nil {
+	switch {
+	case dst != nil:
 		if r, c := lowRows(op, dst); r != m || c != n {
-			panic(lowError(op, dst, []int{m, k}, w, a.Type()))
+			panic(lowError(op, dst, []int{m, w.w.K}, w, w.t))
 		}
 		ep.check(op, dst)
 		p.C = dst.f32
+	case p.Then.Out == nil:
+		panic(lowError(op, dst, []int{m, w.w.K}, w, w.t))
 	}
 	var rest Epilogue
 	if ep != nil {
@@ -194,7 +204,7 @@ func matMulLow(op string, dst *Tensor, a *LowRows, w *PackedLow, ep *Epilogue, t
 			p.Bias = ep.Bias.f32
 		}
 		if ep.Residual != nil && (ep.Residual.Len() != m*n || ep.Residual.dtype != Float32) {
-			panic(lowError(op, ep.Residual, []int{m, k}, w, a.Type()))
+			panic(lowError(op, ep.Residual, []int{m, w.w.K}, w, w.t))
 		}
 		rest = Epilogue{Act: ep.Act, Residual: ep.Residual}
 	}

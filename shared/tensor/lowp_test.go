@@ -40,6 +40,9 @@ func TestLowEpilogue(t *testing.T) {
 				equalBits(t, "norm", z, want)
 				v, v2 := eye(&out, low), eye(&wantOut, low)
 				equalBits(t, "rows", v, v2)
+				MatMulNarrow(z, a, w, ep, &LowThen{Gamma: gamma, Beta: beta, Eps: 1e-5, Out: &out})
+				equalBits(t, "narrowed, norm", z, want)
+				equalBits(t, "narrowed, rows", eye(&out, low), v2)
 				MatMulLow(nil, &in, w, ep, &LowThen{Gamma: gamma, Beta: beta, Eps: 1e-5, Out: &out})
 				equalBits(t, "rows alone", eye(&out, low), v2)
 			}

@@ -23,6 +23,12 @@ func lowCases(add adder) {
 				return []*Tensor{y, z}
 			})
 		}
+		add("MatMulNarrow", label, func(DType) []*Tensor {
+			y := fresh(f, m, n)
+			MatMulNarrow(y, input(f, 1, m, k), PackInt8(input(f, 2, k, n), false), nil,
+				&LowThen{Gamma: input(f, 5, n), Beta: input(f, 6, n), Eps: 1e-5})
+			return []*Tensor{y}
+		})
 		add("MatMulLow", label, func(DType) []*Tensor {
 			var out []*Tensor
 			for _, low := range []LowType{LowInt8, LowBF16} {

@@ -47,28 +47,3 @@ func (b *buffer) release() {
 	buffers.free = append(buffers.free, b)
 	buffers.Unlock()
 }
-
-// lowList is a free list of narrowed rows for products that narrow their operand themselves.
-type lowList struct {
-	sync.Mutex
-	free []*LowRows
-}
-
-var lowPool lowList
-
-func (l *lowList) get() *LowRows {
-	l.Lock()
-	defer l.Unlock()
-	if n := len(l.free); n > 0 {
-		r := l.free[n-1]
-		l.free = l.free[:n-1]
-		return r
-	}
-	return &LowRows{}
-}
-
-func (l *lowList) put(r *LowRows) {
-	l.Lock()
-	l.free = append(l.free, r)
-	l.Unlock()
-}

@@ -24,12 +24,13 @@ var miniLM = encoderShape{
 	batchesOfSequences: []int{1, 32}, sequenceOf: []int{16, 64, 128},
 }
 
-// signal is activations [R, ..] between layers: as float32 and, where linear layers are of a narrower type, as rows of
-// that type.
+// signal is activations [R, ..] between layers: as float32 and, if a product of a narrower type made it for another one,
+// as rows of that type.
 type signal struct {
 	x    *tensor.Tensor // [R, ..]; nil where only narrow rows are wanted
 	rows *tensor.Tensor // x as [B, T, ..]
 	low  tensor.LowRows
+	kept bool // whether low holds what x does
 }
 
 // linear is a layer dst = norm(residual + act(x W + b)), whatever its weights are stored in.
@@ -50,9 +51,8 @@ type step struct {
 type linearType struct {
 	name   string
 	bytes  float64
+	hidden bool // whether float32 is needed between two products
 	make   func(r *random, in, out int) linear
-	narrow func(s *signal) // prepares float32 for a product
-	hidden bool            // whether float32 is needed between two products
 }
 
 // encoderLayer is one layer of an encoder; q, k and v are one product.
@@ -67,7 +67,6 @@ type encoder struct {
 	word      *tensor.Tensor // [V, D]
 	place     *tensor.Tensor // [T, D], position and type
 	norm      *norm
-	linear    linearType
 	layers    []encoderLayer
 	b, t      int
 	x, y, z   *signal        // [B*T, D]
@@ -99,7 +98,7 @@ func encoders(s encoderShape, l linearType) []Workload {
 }
 
 // f32Linear are layers of float32 weights in panels.
-var f32Linear = linearType{name: "f32", bytes: 4, hidden: true, narrow: func(*signal) {},
+var f32Linear = linearType{name: "f32", bytes: 4, hidden: true,
 	make: func(r *random, in, out int) linear {
 		w := r.tensor(1/math.Sqrt(float64(in)), in, out)
 		return &packedLinear{w: tensor.PackB(w, false), ep: tensor.Epilogue{Bias: r.tensor(0.02, out)}}
@@ -126,7 +125,7 @@ func newEncoder(s encoderShape, l linearType, b, t int) *encoder {
 		return &signal{x: x, rows: x.Reshape(b, t, c)}
 	}
 	e := &encoder{
-		encoderShape: s, b: b, t: t, linear: l,
+		encoderShape: s, b: b, t: t,
 		word: r.tensor(0.02, s.words, d), place: r.tensor(0.02, t, d), norm: newNorm(r, b*t, d, s.eps),
 		x: rows(d), y: rows(d), z: rows(d), qkv: rows(3 * d), hidden: &signal{},
 		pooled: tensor.New(f, b, d), square: tensor.New(f, b, d), length: tensor.New(f, b, 1),
@@ -155,15 +154,13 @@ func (e *encoder) forward() {
 	tensor.Gather(e.x.x, e.word, e.ids)
 	tensor.Add(e.x.rows, e.x.rows, e.place)
 	e.norm.apply(e.x.x, e.x.x)
-	e.linear.narrow(e.x)
 	for i := range e.layers {
 		l := &e.layers[i]
 		l.qkv.apply(e.qkv, e.x, step{})
 		tensor.AttentionEx(e.y.rows, nil, e.qkv.rows, e.qkv.rows, e.qkv.rows, e.attention)
-		e.linear.narrow(e.y)
 		l.out.apply(e.z, e.y, step{residual: e.x.x, norm: l.attnNorm, narrow: true})
 		l.up.apply(e.hidden, e.z, step{act: tensor.ActGELU, narrow: true})
-		l.down.apply(e.x, e.hidden, step{residual: e.z.x, norm: l.ffnNorm, narrow: true})
+		l.down.apply(e.x, e.hidden, step{residual: e.z.x, norm: l.ffnNorm, narrow: i+1 < len(e.layers)})
 	}
 	tensor.Mean(e.pooled, e.x.rows, 1)
 	tensor.Square(e.square, e.pooled)

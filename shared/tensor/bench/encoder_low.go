@@ -20,7 +20,6 @@ func lowLinears(t tensor.LowType, bytes float64) linearType {
 	}
 	return linearType{
 		name: t.String(), bytes: bytes,
-		narrow: func(s *signal) { tensor.NarrowRows(&s.low, s.x, t) },
 		make: func(r *random, in, out int) linear {
 			w := r.tensor(1/math.Sqrt(float64(in)), in, out)
 			return &lowLinear{w: pack(w, false), ep: tensor.Epilogue{Bias: r.tensor(0.02, out)}}
@@ -42,5 +41,10 @@ func (l *lowLinear) apply(dst, x *signal, s step) {
 	if s.narrow {
 		l.then.Out = &dst.low
 	}
-	tensor.MatMulLow(dst.x, &x.low, l.w, &l.ep, &l.then)
+	dst.kept = s.narrow
+	if x.kept {
+		tensor.MatMulLow(dst.x, &x.low, l.w, &l.ep, &l.then)
+	} else {
+		tensor.MatMulNarrow(dst.x, x.x, l.w, &l.ep, &l.then)
+	}
 }

@@ -28,6 +28,7 @@ const (
 	offStrideA, offPanelB, offStrideC     = 24, 32, 40
 	offLines                              = 48
 	offScale, offStart, offRowS, offBias  = 56, 64, 72, 80
+	offAhead                              = 88
 	maxRows, maxPanels, accumulators, bcs = 8, 4, 24, 4
 )
 

@@ -58,8 +58,14 @@ func (g *generator) tile(r, p int, ints bool) {
 			g.VPXORD(a, a, a)
 		}
 	}
-	weights := func(j, l int) operand.Mem {
-		m := operand.Mem{Base: bPtr, Disp: 64 * l}
+	next := panel3 // what is fetched
+	if p == 4 {
+		next = reg.R15
+	}
+	g.MOVQ(field(offAhead), next)
+	g.ADDQ(bPtr, next)
+	weights := func(base reg.Register, j, l int) operand.Mem {
+		m := operand.Mem{Base: base, Disp: 64 * l}
 		switch j {
 		case 1, 2:
 			m.Index, m.Scale = panelB, uint8(j)
@@ -71,10 +77,10 @@ func (g *generator) tile(r, p int, ints bool) {
 	n := 0
 	step := func(l int) {
 		for j := range p {
-			if r <= 4 {
-				g.PREFETCHT0(weights(j, l+ahead))
-			}
-			g.VMOVDQU32(weights(j, l), line[j])
+			g.VMOVDQU32(weights(bPtr, j, l), line[j])
+		}
+		for j := range p {
+			g.PREFETCHT0(weights(next, j, l))
 		}
 		for i := range r {
 			x := spare[n%len(spare)]
@@ -99,6 +105,7 @@ func (g *generator) tile(r, p int, ints bool) {
 	}
 	g.ADDQ(operand.Imm(4*unroll), index)
 	g.ADDQ(operand.U32(64*unroll), bPtr)
+	g.ADDQ(operand.U32(64*unroll), next)
 	g.SUBQ(operand.Imm(unroll), count)
 	g.JGE(operand.LabelRef("loop"))
 	g.Label("tail")
@@ -108,6 +115,7 @@ func (g *generator) tile(r, p int, ints bool) {
 	step(0)
 	g.ADDQ(operand.Imm(4), index)
 	g.ADDQ(operand.Imm(64), bPtr)
+	g.ADDQ(operand.Imm(64), next)
 	g.DECQ(count)
 	g.JNZ(operand.LabelRef("single"))
 	g.Label("done")
@@ -150,9 +158,6 @@ func (g *generator) tile(r, p int, ints bool) {
 	g.VZEROUPPER()
 	g.RET()
 }
-
-// ahead is how many lines a tile of few rows, which waits for memory, fetches before it needs them.
-const ahead = 16
 
 // bias calls add with the address of the bias if there is one.
 func (g *generator) bias(add func(m operand.Mem)) {

@@ -48,6 +48,7 @@ func TestLayoutOfTile(t *testing.T) {
 		"stride": {unsafe.Offsetof(v.stride), 40}, "lines": {unsafe.Offsetof(v.lines), 48},
 		"scale": {unsafe.Offsetof(v.scale), 56}, "start": {unsafe.Offsetof(v.start), 64},
 		"rowScale": {unsafe.Offsetof(v.rowScale), 72}, "bias": {unsafe.Offsetof(v.bias), 80},
+		"ahead": {unsafe.Offsetof(v.ahead), 88},
 	} {
 		if at[0] != at[1] {
 			t.Errorf("%s lies at %d, the assembly thinks at %d", name, at[0], at[1])
@@ -184,9 +185,12 @@ func TestProduct(t *testing.T) {
 					pool.SetThreads(threads)
 					var rows Rows
 					rows.From(f, a, m, k)
-					for _, w := range []*Weights{w, w2} {
+					for i, w := range []*Weights{w, w2} {
 						c := make([]float32, m*n)
 						p := Product{C: c, A: &rows, B: w, Bias: bias}
+						if i == 1 {
+							p.A, p.X, p.M = nil, a, m
+						}
 						p.Run()
 						for i := range c {
 							if !same(c[i], want[i]) {

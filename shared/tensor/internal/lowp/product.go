@@ -42,10 +42,12 @@ func (t *Then) rows(c []float32, ld, cols, row, n int) {
 }
 
 // Product is C = A B + Bias, then Ep, then Then. Bias, Ep and Then may be absent, and C too if there is an Out that
-// takes the rows.
+// takes the rows. Without A, the rows of X are narrowed by the parts that read them.
 type Product struct {
 	C    []float32 // M x N, or nil
 	A    *Rows
+	X    []float32 // M x K, instead of A
+	M    int       // rows of X
 	B    *Weights
 	Bias []float32
 	Ep   Epilogue
@@ -67,16 +69,19 @@ type job struct {
 	padded, hidden []float32      // memory of bias and c
 }
 
-// smallWork is the number of multiply-adds that are worth a part, longWork that of the longest part: about half a
-// millisecond.
-const smallWork, longWork = 1 << 19, 1 << 26
+// Multiply-adds that are worth a second thread, those worth a part once all threads are busy, and those of the longest
+// part: about half a millisecond.
+const smallWork, partWork, longWork = 1 << 19, 1 << 22, 1 << 26
 
 // Run computes the product.
 func (p *Product) Run() {
-	m, n := p.A.M, p.B.N
-	if p.A.K != p.B.K || p.A.Format != p.B.Format || (p.C != nil && len(p.C) < m*n) ||
-		(p.Bias != nil && len(p.Bias) != n) {
-		panic(fmt.Sprintf("lowp: product of %dx%d %s and %dx%d %s", m, p.A.K, p.A.Format, p.B.K, n, p.B.Format))
+	m, n := p.M, p.B.N
+	ok := p.A != nil || len(p.X) >= m*p.B.K
+	if p.A != nil {
+		m, ok = p.A.M, p.A.K == p.B.K && p.A.Format == p.B.Format
+	}
+	if !ok || (p.C != nil && len(p.C) < m*n) || (p.Bias != nil && len(p.Bias) != n) {
+		panic(fmt.Sprintf("lowp: product of %d rows and %dx%d %s", m, p.B.K, n, p.B.Format))
 	}
 	if p.Then.Out != nil {
 		p.Then.Out.Resize(p.Then.Format, m, n)
@@ -85,7 +90,7 @@ func (p *Product) Run() {
 		return
 	}
 	j := newJob()
-	j.Product, j.kern, j.m, j.n, j.ld, j.c, j.bias = *p, kernelsFor(p.A.Format), m, n, n, p.C, p.Bias
+	j.Product, j.kern, j.m, j.n, j.ld, j.c, j.bias = *p, kernelsFor(p.B.Format), m, n, n, p.C, p.Bias
 	j.panels = (n + Width - 1) / Width
 	j.cut()
 	if j.bias != nil && n%Width != 0 { // kernels read whole panels
@@ -117,28 +122,31 @@ func (p *Product) Run() {
 	j.release()
 }
 
-// cut chooses the parts: enough for all threads, of at least smallWork. Few rows are divided by columns, so that
-// the weights are read once; many rows are not, so that whole rows stay with one thread.
+// cut chooses the parts: no more than threads for little work, because a part costs an exchange between cores, and up
+// to four for each thread otherwise. Rows are divided if every thread gets a whole tile, so that the rows of a part
+// stay with one core from product to product; fewer rows are divided by columns, so that weights are read once.
 func (j *job) cut() {
+	const least, most = 16, 48 // rows of a block
+	threads := pool.Threads()
 	work := j.m * j.n * j.B.K
-	parts := min(4*pool.Threads(), work/smallWork)
-	if pool.Threads() == 1 {
-		parts = 1
+	parts := 1
+	if work >= smallWork && threads > 1 {
+		parts = threads * min(max(work/(threads*partWork), 1), 4)
 	}
-	const least, most = 16, 48
+	blocks := parts
 	switch {
-	case j.m <= least:
-		j.size = j.m
-		if parts > 2 && j.m > 8 && j.Then.some() {
-			j.size = (j.m + 1) / 2
-		}
-	default:
-		j.size = min(max((j.m+max(parts, 1)-1)/max(parts, 1), least), most)
-		j.size = min((j.size+7)/8*8, j.m)
+	case j.m < maxRows*threads:
+		blocks = (j.m + least - 1) / least
+	case j.m < blocks*least:
+		blocks = max(j.m/least/threads, 1) * threads
 	}
-	blocks := (j.m + j.size - 1) / j.size
-	j.mr, j.np = j.kern.shape(j.size)
-	j.chunks = max((parts+blocks-1)/blocks, 1, (j.size*j.n*j.B.K+longWork-1)/longWork)
+	j.size = (j.m + blocks - 1) / blocks
+	if j.size > 2*least {
+		j.size = min((j.size+maxRows-1)/maxRows*maxRows, most)
+	}
+	blocks = (j.m + j.size - 1) / j.size
+	j.mr, j.np = j.kern.shape(min(j.size, j.m))
+	j.chunks = max((parts+blocks-1)/blocks, (j.size*j.n*j.B.K+longWork-1)/longWork, 1)
 	j.chunk = (j.panels + j.chunks - 1) / j.chunks
 	if j.chunk > j.np {
 		j.chunk = (j.chunk + j.np - 1) / j.np * j.np
@@ -161,7 +169,11 @@ func (j *job) Do(part int) {
 	} else {
 		c = j.c[r0*j.ld:]
 	}
-	j.sweep(s, c, r0, rows, p0, p1)
+	if j.A != nil {
+		j.sweep(s, c, j.A, r0, rows, p0, p1)
+	} else {
+		j.sweep(s, c, s.narrowed(j.B.Format, j.X[r0*j.B.K:], rows, j.B.K), 0, rows, p0, p1)
+	}
 	if j.Ep != nil {
 		col := p0 * Width
 		cols := min(p1*Width, j.n) - col
@@ -173,9 +185,13 @@ func (j *job) Do(part int) {
 	s.release()
 }
 
-// sweep runs the kernels over rows [r0, r0+rows) and panels [p0, p1); c begins at row r0.
-func (j *job) sweep(s *scratch, c []float32, r0, rows, p0, p1 int) {
-	a, b := j.A, j.B
+// Weights are fetched a group of panels ahead if that is at most farthest bytes, half of a first-level cache, and
+// farLines lines ahead otherwise.
+const farthest, farLines = 1 << 15, 16
+
+// sweep runs the kernels over rows [r0, r0+rows) of a and panels [p0, p1); c begins at row r0.
+func (j *job) sweep(s *scratch, c []float32, a *Rows, r0, rows, p0, p1 int) {
+	b := j.B
 	lines := b.Format.lines(b.K)
 	t := &s.arg
 	*t = tile{strideA: a.stride, panelB: lines * lineBytes, lines: lines, bf16: b.Format == BF16}
@@ -183,6 +199,11 @@ func (j *job) sweep(s *scratch, c []float32, r0, rows, p0, p1 int) {
 		t.np = min(j.np, p1-p)
 		cols := t.np * Width
 		width := min(cols, j.ld-p*Width)
+		// The first rows that read the weights fetch what follows: the next panels, or, of long panels, the next lines.
+		t.ahead = t.np * t.panelB
+		if t.ahead > farthest {
+			t.ahead = farLines * lineBytes
+		}
 		t.b = unsafe.Pointer(unsafe.SliceData(b.data[min(p*t.panelB, len(b.data)):]))
 		if b.Format == Int8 {
 			t.scale, t.start = unsafe.Pointer(&b.scale[p*Width]), unsafe.Pointer(&b.start[p*Width])
@@ -208,6 +229,7 @@ func (j *job) sweep(s *scratch, c []float32, r0, rows, p0, p1 int) {
 					copy(out[i*j.ld:i*j.ld+width], s.tmp[i*cols:])
 				}
 			}
+			t.ahead = 0
 			r += t.mr
 		}
 		p += t.np

@@ -6,6 +6,7 @@ import "sync"
 type scratch struct {
 	arg tile
 	c   []float32
+	a   Rows // rows that the part narrowed itself
 	tmp [maxRows * maxPanels * Width]float32
 }
 
@@ -38,6 +39,15 @@ var (
 )
 
 func newScratch() *scratch { return scratches.get() }
+
+// narrowed is m rows of x in the scratch's own memory.
+func (s *scratch) narrowed(f Format, x []float32, m, k int) *Rows {
+	s.a.Resize(f, m, k)
+	for i := range m {
+		s.a.Set(i, x[i*k:(i+1)*k])
+	}
+	return &s.a
+}
 
 func (s *scratch) release() {
 	s.arg = tile{} // keeps no operand alive

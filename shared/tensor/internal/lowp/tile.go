@@ -14,6 +14,7 @@ type tile struct {
 	scale, start            unsafe.Pointer // of the columns, int8 only
 	rowScale                unsafe.Pointer // of the rows, int8 only
 	bias                    unsafe.Pointer // of the columns, or nil
+	ahead                   int            // bytes from weights to what is fetched with them
 	mr, np                  int            // size of the tile; the portable kernel reads it
 	bf16                    bool
 }
