@@ -24,8 +24,8 @@ var miniLM = encoderShape{
 	batchesOfSequences: []int{1, 32}, sequenceOf: []int{16, 64, 128},
 }
 
-// signal is activations [R, ..] between layers: as float32 and, if a product of a narrower type made it for another one,
-// as rows of that type.
+// signal is activations [R, ..] between layers: as float32 and, if a product of a narrower type made it for another
+// one, as rows of that type.
 type signal struct {
 	x    *tensor.Tensor // [R, ..]; nil where only narrow rows are wanted
 	rows *tensor.Tensor // x as [B, T, ..]
