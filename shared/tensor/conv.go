@@ -81,7 +81,7 @@ func Conv2DEx(dst, x, w *Tensor, spec ConvSpec, ep *Epilogue) {
 }
 
 // convolve runs a convolution by w, or by packed if that is not nil.
-func convolve[T float](dst, x, w []T, packed *gemm.Packed[T], c gemm.Conv, ep *Epilogue) {
+func convolve[T float](dst, x, w []T, packed *gemm.PackedConv[T], c gemm.Conv, ep *Epilogue) {
 	if len(dst) == 0 {
 		return
 	}

@@ -11,6 +11,8 @@ import (
 type Packed struct {
 	f32   *gemm.Packed[float32]
 	f64   *gemm.Packed[float64]
+	c32   *gemm.PackedConv[float32] // of PackConv
+	c64   *gemm.PackedConv[float64]
 	shape []int // [K, N] or [KH, KW, Ci, Co]
 	dtype DType
 }
@@ -32,8 +34,14 @@ func PackConv(w *Tensor) *Packed {
 	if w.rank != 4 {
 		panic(shapeError("PackConv", "want [KH, KW, Ci, Co]", w))
 	}
-	co := w.shape[3]
-	return pack(w, product(w.shape[:3]), co, false, slices.Clone(w.Shape()))
+	c := gemm.Conv{KH: w.shape[0], KW: w.shape[1], Ci: w.shape[2], Co: w.shape[3]}
+	p := &Packed{shape: slices.Clone(w.Shape()), dtype: w.dtype}
+	if w.dtype == Float64 {
+		p.c64 = gemm.PackConv(w.f64, c)
+	} else {
+		p.c32 = gemm.PackConv(w.f32, c)
+	}
+	return p
 }
 
 func pack(t *Tensor, k, n int, trans bool, shape []int) *Packed {
@@ -79,8 +87,8 @@ func Conv2DPacked(dst, x *Tensor, w *Packed, spec ConvSpec, ep *Epilogue) {
 	c := convShape("Conv2DPacked", x, w.shape, dst, spec)
 	ep.check("Conv2DPacked", dst)
 	if dst.dtype == Float64 {
-		convolve(dst.f64, x.f64, nil, w.f64, c, ep)
+		convolve(dst.f64, x.f64, nil, w.c64, c, ep)
 		return
 	}
-	convolve(dst.f32, x.f32, nil, w.f32, c, ep)
+	convolve(dst.f32, x.f32, nil, w.c32, c, ep)
 }

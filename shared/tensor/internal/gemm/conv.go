@@ -1,6 +1,11 @@
 package gemm
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/winograd"
+)
 
 // Conv is the shape of a convolution of pictures [N, H, W, Ci] with weights [KH, KW, Ci, Co].
 type Conv struct {
@@ -33,6 +38,14 @@ func (c Conv) normal() Conv {
 	return c
 }
 
+// geometry is the forward convolution as the kernels see it.
+func (c Conv) geometry() geometry {
+	ho, wo := c.Out()
+	return geometry{n: c.N, h: c.H, w: c.W, ch: c.Ci, oh: ho, ow: wo, co: c.Co, kh: c.KH, kw: c.KW,
+		sh: c.StrideH, sw: c.StrideW, top: c.PadTop, left: c.PadLeft,
+		cN: ho * wo * c.Co, cH: wo * c.Co, cW: c.Co}
+}
+
 // check panics unless the operands have the lengths that the shape says; w < 0 skips the weights.
 func (c Conv) check(x, w, y int) {
 	ho, wo := c.Out()
@@ -41,9 +54,22 @@ func (c Conv) check(x, w, y int) {
 	}
 }
 
+// PackedConv is the weights of a convolution packed once. Winograd forms are added when a picture's size first asks
+// for them. It is immutable while it is in use, and safe for concurrent use.
+type PackedConv[T Float] struct {
+	c      Conv // of which only the kernel and the channels count
+	direct *Packed[T]
+	forms  winogradWeights
+}
+
 // PackConv packs convolution weights [KH, KW, Ci, Co] for Conv2DPacked.
-func PackConv[T Float](w []T, c Conv) *Packed[T] {
-	return PackB(w, c.KH*c.KW*c.Ci, c.Co, 0, false)
+func PackConv[T Float](w []T, c Conv) *PackedConv[T] {
+	return &PackedConv[T]{c: c, direct: PackB(w, c.KH*c.KW*c.Ci, c.Co, 0, false)}
+}
+
+// fits says whether the weights were packed for the kernel of c.
+func (p *PackedConv[T]) fits(c Conv) bool {
+	return c.KH == p.c.KH && c.KW == p.c.KW && c.Ci == p.c.Ci && c.Co == p.c.Co
 }
 
 // Conv2D computes dst [N, Ho, Wo, Co] = x [N, H, W, Ci] * w [KH, KW, Ci, Co], and then ep on it if it
@@ -51,21 +77,45 @@ func PackConv[T Float](w []T, c Conv) *Packed[T] {
 func Conv2D[T Float](dst, x, w []T, c Conv, ep Epilogue[T]) {
 	c = c.normal()
 	c.check(len(x), len(w), len(dst))
+	g := c.geometry()
+	if f := winogradForm[T](&g); f != winograd.None {
+		winogradConv(as32(dst), as32(x), nil, rowTaps(as32(w), c.Ci, c.Co), g, f, epilogue32(ep))
+		return
+	}
 	j := newJob[T]()
-	j.conv(dst, x, w, nil, c, ep)
+	j.weights(w, nil, c.KH*c.KW*c.Ci, c.Co, g.n*g.oh*g.ow)
+	j.convolve(dst, x, g, ep)
 	j.release()
 }
 
-// Conv2DPacked is Conv2D with weights packed by PackConv, or by PackB from [KH*KW*Ci, Co].
-func Conv2DPacked[T Float](dst, x []T, w *Packed[T], c Conv, ep Epilogue[T]) {
+// Conv2DPacked is Conv2D with weights packed by PackConv for the same kernel and channels.
+func Conv2DPacked[T Float](dst, x []T, w *PackedConv[T], c Conv, ep Epilogue[T]) {
 	c = c.normal()
 	c.check(len(x), -1, len(dst))
-	if w.K != c.KH*c.KW*c.Ci || w.N != c.Co {
-		panic(fmt.Sprintf("gemm: packed weights are %dx%d, which does not fit %+v", w.K, w.N, c))
+	if !w.fits(c) {
+		panic(fmt.Sprintf("gemm: weights packed for %+v do not fit %+v", w.c, c))
+	}
+	g := c.geometry()
+	if f := winogradForm[T](&g); f != winograd.None {
+		t := panelTaps(as32(w.direct.Data), c.Ci)
+		winogradConv(as32(dst), as32(x), w.forms.get(f, t, c.Ci, c.Co), t, g, f, epilogue32(ep))
+		return
 	}
 	j := newJob[T]()
-	j.conv(dst, x, nil, w, c, ep)
+	j.weights(nil, w.direct, c.KH*c.KW*c.Ci, c.Co, g.n*g.oh*g.ow)
+	j.convolve(dst, x, g, ep)
 	j.release()
+}
+
+// as32 is s, whose type must be float32.
+func as32[T Float](s []T) []float32 { return unsafe.Slice((*float32)(first(s)), len(s)) }
+
+// epilogue32 is ep, whose element type must be float32.
+func epilogue32[T Float](ep Epilogue[T]) Epilogue[float32] {
+	if ep == nil {
+		return nil
+	}
+	return any(ep).(Epilogue[float32])
 }
 
 // InputGrad computes dx [N, H, W, Ci] from dy [N, Ho, Wo, Co] and w [KH, KW, Ci, Co], and then ep on it

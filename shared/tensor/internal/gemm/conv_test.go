@@ -52,8 +52,20 @@ func newConvRow[T Float](r *rand.Rand, c Conv) convRow[T] {
 	row := convRow[T]{c: c, x: random[T](r, c.N*c.H*c.W*c.Ci), w: random[T](r, c.KH*c.KW*c.Ci*c.Co)}
 	row.y, row.dy = make([]T, c.N*ho*wo*c.Co), random[T](r, c.N*ho*wo*c.Co)
 	row.dx, row.dw = make([]T, len(row.x)), make([]T, len(row.w))
-	refConv(row.y, row.x, row.w, c)
-	refInputGrad(row.dx, row.dy, row.w, c)
+	if k := refForm[T](c); k > 0 {
+		refWinograd(as32(row.y), as32(row.x), as32(row.w), c, k)
+	} else {
+		refConv(row.y, row.x, row.w, c)
+	}
+	k := 0
+	if c.KH == 3 && c.KW == 3 && c.normal().StrideH*c.normal().StrideW == 1 {
+		k = refForm[T](c.adjoint())
+	}
+	if k > 0 {
+		refWinogradGrad(as32(row.dx), as32(row.dy), as32(row.w), c, k)
+	} else {
+		refInputGrad(row.dx, row.dy, row.w, c)
+	}
 	refWeightGrad(row.dw, row.x, row.dy, c)
 	return row
 }

@@ -3,6 +3,8 @@ package gemm
 import (
 	"fmt"
 	"unsafe"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/winograd"
 )
 
 // flipTask packs, for one output phase, the taps of the transposed kernel: panel i of the part holds
@@ -60,8 +62,9 @@ func (t *flipTask[T]) pack(dst []T) {
 // PackedGrad is the weights of an input gradient, or of a transposed convolution, packed once for all
 // phases. It is immutable while it is in use.
 type PackedGrad[T Float] struct {
-	c    Conv // of which only the kernel, channels, strides and paddings count
-	data []T
+	c     Conv // of which only the kernel, channels, strides and paddings count
+	data  []T
+	forms winogradWeights
 }
 
 // PackInputGrad packs weights [KH, KW, Ci, Co] for InputGradPacked.
@@ -109,6 +112,15 @@ func (j *job[T]) inputGrad(dx, dy, w []T, pg *PackedGrad[T], c Conv, ep Epilogue
 					j.packed = grow(j.packed, n)
 					data = j.packed
 					f.pack(data)
+				}
+				if form := winogradForm[T](&g); form != winograd.None {
+					t := panelTaps(as32(data), c.Co)
+					var u []float32
+					if pg != nil {
+						u = pg.forms.get(form, t, c.Co, c.Ci)
+					}
+					winogradConv(as32(dx), as32(dy), u, t, g, form, epilogue32(ep))
+					return
 				}
 				j.b = packedOperand(data, f.rows*f.cols*c.Co)
 				if c.StrideH*c.StrideW == 1 {
@@ -166,8 +178,7 @@ func (j *job[T]) weightGrad(dw, x, dy []T, c Conv) {
 		return
 	}
 	es := size[T]()
-	g := geometry{n: c.N, h: c.H, w: c.W, ch: c.Ci, oh: ho, ow: wo, co: c.Co, kh: c.KH, kw: c.KW,
-		sh: c.StrideH, sw: c.StrideW, top: c.PadTop, left: c.PadLeft}
+	g := c.geometry()
 	keepX, keepDY, keepNarrow := j.wgrad.x, j.wgrad.dyPacked, j.wgrad.narrow
 	t := &j.wgrad
 	*t = wgradTask[T]{j: j, g: g, l: g.layout(), dw: dw, srcX: x, dy: dy, narrow: keepNarrow,

@@ -169,16 +169,6 @@ func (t *convTask[T]) clear(rowC []int, col, cols int) {
 	}
 }
 
-// conv computes the forward convolution.
-func (j *job[T]) conv(y, x, w []T, pw *Packed[T], c Conv, ep Epilogue[T]) {
-	ho, wo := c.Out()
-	g := geometry{n: c.N, h: c.H, w: c.W, ch: c.Ci, oh: ho, ow: wo, co: c.Co, kh: c.KH, kw: c.KW,
-		sh: c.StrideH, sw: c.StrideW, top: c.PadTop, left: c.PadLeft,
-		cN: ho * wo * c.Co, cH: wo * c.Co, cW: c.Co}
-	j.weights(w, pw, c.KH*c.KW*c.Ci, c.Co, g.n*ho*wo)
-	j.convolve(y, x, g, ep)
-}
-
 // weights sets B for a convolution of the given number of output pixels.
 func (j *job[T]) weights(w []T, pw *Packed[T], k, n, pixels int) {
 	es := size[T]()
