@@ -92,6 +92,7 @@ func numericsCases() []numericsCase {
 	cs = append(cs, productCases()...)
 	cs = append(cs, attentionNumerics()...)
 	cs = append(cs, quantCases()...)
+	cs = append(cs, convCases()...)
 	return cs
 }
 

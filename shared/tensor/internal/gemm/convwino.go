@@ -13,29 +13,29 @@ import (
 // sums are worth more bits than those of a direct convolution, because the transform of the results subtracts them.
 const winogradBlock = 64
 
-// minTiles is the number of tiles of a picture from which a form is worth the bytes of its transformed weights, which
-// are 4 and 1.8 times those of the direct form.
-const minTiles = 12
-
-// winogradForm is the form in which a convolution of float32 is computed. The shape of one picture alone decides.
+// winogradForm is the form in which a convolution of float32 is computed. The shape of one picture alone decides: the
+// number of tiles says whether a form is worth the bytes of its transformed weights, which are 4 (F4) and 1.8 (F2)
+// times those of the direct form.
 func winogradForm[T Float](g *geometry) winograd.Form {
 	if size[T]() != 4 || g.kh != 3 || g.kw != 3 || g.sh != 1 || g.sw != 1 || g.ch == 0 || g.co == 0 ||
 		g.ch%winograd.Lanes != 0 || g.co%Width != 0 {
 		return winograd.None
 	}
-	for f := winograd.F4; f > winograd.None; f-- {
-		th, tw := tilesOf(g, f)
-		if th*tw >= minTiles {
-			return f
-		}
+	const small = 1 << 20 // elements of transformed weights that stay in cache
+	switch t4, t2 := tilesOf(g, winograd.F4), tilesOf(g, winograd.F2); {
+	case t4 >= 9, t4 >= 4 && winogradLen(winograd.F4, g.ch, g.co) <= small:
+		return winograd.F4
+	case t2 >= 12:
+		return winograd.F2
+	default:
+		return winograd.None
 	}
-	return winograd.None
 }
 
-// tilesOf counts the tiles down and across a picture.
-func tilesOf(g *geometry, f winograd.Form) (th, tw int) {
+// tilesOf counts the tiles of a picture.
+func tilesOf(g *geometry, f winograd.Form) int {
 	k := f.Tile()
-	return (g.oh + k - 1) / k, (g.ow + k - 1) / k
+	return ((g.oh + k - 1) / k) * ((g.ow + k - 1) / k)
 }
 
 // winogradLen is the number of elements of transformed weights: for each point, panels as in Packed.
@@ -155,9 +155,12 @@ func winogradConv(y, x, u []float32, t taps, g geometry, f winograd.Form, ep Epi
 // block should have many tiles, because every block reads all weights of its panels.
 func (j *winogradJob) cut() {
 	const cache = 160 << 10 // elements of transformed pixels
-	const few = 16          // tiles below which reading the weights takes longer than the products
-	g := &j.g
-	j.th, j.tw = tilesOf(g, j.form)
+	g, k := &j.g, j.form.Tile()
+	few := 16 // tiles below which reading the weights takes longer than the products
+	if winogradLen(j.form, g.ch, g.co) <= cache {
+		few = 8
+	}
+	j.th, j.tw = (g.oh+k-1)/k, (g.ow+k-1)/k
 	rows := g.n * j.th
 	j.block = max(cache/(j.form.Points()*g.ch)/8*8, few)
 	j.panels = g.co / Width
@@ -231,16 +234,26 @@ func (j *winogradJob) place(t int) (n, h, w int) {
 	return r / j.th, r % j.th * k, t % j.tw * k
 }
 
+// pointStride is the distance in elements of the points of n tiles whose rows are ld elements apart, an odd number of cache
+// lines, so that the points of a tile fall into different cache sets.
+func pointStride(n, ld int) int {
+	if lines := n * ld / Width; lines%2 == 0 {
+		return (lines + 1) * Width
+	}
+	return n * ld
+}
+
 // pixels transforms the pixels of tiles [t0, t1).
 func (j *winogradJob) pixels(s *winogradScratch, t0, t1 int) {
 	g, n := &j.g, j.form.Span()
 	ld := g.ch + Width // rows a power of two apart would fall into the same few cache sets
-	s.v = grow(s.v, (t1-t0)*ld*j.form.Points())
+	stride := pointStride(t1-t0, ld)
+	s.v = grow(s.v, stride*j.form.Points())
 	if len(s.zeros) < g.ch {
 		s.zeros = make([]float32, g.ch)
 	}
 	zero, x := first(s.zeros), first(j.x)
-	s.args.Table, s.args.N, s.args.Stride = &s.table[0], 4*g.ch, (t1-t0)*ld*4
+	s.args.Table, s.args.N, s.args.Stride = &s.table[0], 4*g.ch, 4*stride
 	for t := t0; t < t1; t++ {
 		pic, h0, w0 := j.place(t)
 		h0, w0 = h0-g.top, w0-g.left
@@ -265,13 +278,13 @@ func (j *winogradJob) pixels(s *winogradScratch, t0, t1 int) {
 func (j *winogradJob) products(s *winogradScratch, sw *scratch[float32], n, p0, p1 int) {
 	g := &j.g
 	ldv, ldm := g.ch+Width, (p1-p0)*Width+Width
-	points := j.form.Points()
-	s.m = grow(s.m, n*ldm*points)
+	points, stridev, stridem := j.form.Points(), pointStride(n, ldv), pointStride(n, ldm)
+	s.m = grow(s.m, stridem*points)
 	sw.rowA = rowsFrom(sw.rowA, n, 0, ldv*4)
 	sw.rowC = rowsFrom(sw.rowC, n, 0, ldm*4)
 	for p := range points {
 		b := packedOperand(j.u[p*g.ch*g.co+p0*g.ch*Width:], g.ch)
-		sw.sweep(j.kern, unsafe.Pointer(&s.v[p*n*ldv]), unsafe.Pointer(&s.m[p*n*ldm]), 4, b, 0, p1-p0, (p1-p0)*Width,
+		sw.sweep(j.kern, unsafe.Pointer(&s.v[p*stridev]), unsafe.Pointer(&s.m[p*stridem]), 4, b, 0, p1-p0, (p1-p0)*Width,
 			j.segs, false)
 	}
 }
@@ -282,7 +295,7 @@ func (j *winogradJob) results(s *winogradScratch, t0, t1, p0, p1 int) {
 	ld := (p1-p0)*Width + Width
 	s.dump = grow(s.dump, (p1-p0)*Width)
 	dump, y := first(s.dump), unsafe.Add(first(j.y), p0*Width*4)
-	s.args.Table, s.args.N, s.args.Stride = &s.table[0], 4*(p1-p0)*Width, (t1-t0)*ld*4
+	s.args.Table, s.args.N, s.args.Stride = &s.table[0], 4*(p1-p0)*Width, 4*pointStride(t1-t0, ld)
 	for t := t0; t < t1; t++ {
 		pic, h0, w0 := j.place(t)
 		for i := range k {

@@ -11,6 +11,8 @@
 //   - Convolutions: k runs over (kernel row, kernel column, input channel). A block is floor(256/Ci)
 //     whole taps when Ci <= 256; otherwise every tap is cut into blocks of 256 channels. So a 1x1
 //     convolution equals the matrix product. Taps over the padding take part with the value +0.
+//   - Convolutions of float32 by 3x3 with stride 1 in Winograd's forms (see winogradForm): the products at each
+//     point run over the channels in blocks of 64; package winograd has the transforms around them.
 //   - Input gradients: each output phase (row mod stride, column mod stride) is a convolution of dy,
 //     stride 1, with those taps of the transposed kernel that meet the phase, in ascending order of
 //     the dy position (descending kernel position); channels of dy take the place of Ci above. A

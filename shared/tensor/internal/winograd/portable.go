@@ -29,9 +29,9 @@ func inputRow(f Form, x row) row {
 	e, o := fma(-b*b, x[2], x[4]), fma(-b*b, x[1], x[3])
 	g, p := fma(-a*a, x[2], x[4]), fma(-a*a, x[1], x[3])
 	return row{
-		fma(a*a*b*b, x[0], fma(-(a*a + b*b), x[2], x[4])),
+		fma(a*a*b*b, x[0], fma(-(a*a+b*b), x[2], x[4])),
 		fma(a, o, e), fma(-a, o, e), fma(b, p, g), fma(-b, p, g),
-		fma(a*a*b*b, x[1], fma(-(a*a + b*b), x[3], x[5])),
+		fma(a*a*b*b, x[1], fma(-(a*a+b*b), x[3], x[5])),
 	}
 }
 
