@@ -22,7 +22,7 @@ const (
 // apply Act, add Residual. The bits are those of Add, the activation and Add called one by one. A nil
 // Epilogue does nothing.
 type Epilogue struct {
-	Bias     *Tensor // [N], or nil
+	Bias     *Tensor // [N], or nil; or, where dst is [B, .., N], a row for each item of the batch: [B, N]
 	Act      Activation
 	Residual *Tensor // shape of dst, or nil; it must not overlap dst
 }
@@ -33,7 +33,7 @@ func (e *Epilogue) check(op string, dst *Tensor) {
 		return
 	}
 	if e.Bias != nil {
-		vector(op, "Bias", e.Bias, dst.Dim(-1), dst)
+		e.checkBias(op, dst)
 	}
 	if e.Residual != nil {
 		sameShape(op, dst, e.Residual)
@@ -41,6 +41,18 @@ func (e *Epilogue) check(op string, dst *Tensor) {
 	}
 	if e.Act > ActGELU {
 		panic(shapeError(op, "unknown activation", dst))
+	}
+}
+
+// checkBias panics unless the bias is [N] or [B, N].
+func (e *Epilogue) checkBias(op string, dst *Tensor) {
+	if e.Bias.rank != 2 {
+		vector(op, "Bias", e.Bias, dst.Dim(-1), dst)
+		return
+	}
+	sameType(op, dst, e.Bias)
+	if dst.rank < 2 || e.Bias.shape[0] != dst.shape[0] || e.Bias.shape[1] != dst.Dim(-1) {
+		panic(shapeError(op, "Bias must be [N] or [B, N]", dst, e.Bias))
 	}
 }
 
@@ -60,6 +72,7 @@ func (a Activation) unary() vec.Unary {
 type finisher[T float] struct {
 	bias, residual []T
 	n              int // columns of dst
+	rows           int // of dst for each row of the bias; 0 if there is one row
 	act            Activation
 }
 
@@ -77,8 +90,8 @@ func finisherList[T float]() *[]*finisher[T] {
 	return any(&finishers.f64).(*[]*finisher[T])
 }
 
-// newFinisher prepares the epilogue of a product of n columns; nil for a nil epilogue.
-func newFinisher[T float](ep *Epilogue, n int) *finisher[T] {
+// newFinisher prepares the epilogue of a product into dst of n columns; nil for a nil epilogue.
+func newFinisher[T float](ep *Epilogue, dst, n int) *finisher[T] {
 	if ep == nil {
 		return nil
 	}
@@ -95,6 +108,9 @@ func newFinisher[T float](ep *Epilogue, n int) *finisher[T] {
 	f.n, f.act = n, ep.Act
 	if ep.Bias != nil {
 		f.bias = data[T](ep.Bias)
+		if ep.Bias.rank == 2 {
+			f.rows = dst / max(ep.Bias.Len(), 1)
+		}
 	}
 	if ep.Residual != nil {
 		f.residual = data[T](ep.Residual)
@@ -122,18 +138,33 @@ func (f *finisher[T]) epilogue() gemm.Epilogue[T] {
 	return f
 }
 
+// biasAt is the bias of a row of dst, and the number of rows from there on that share it.
+func (f *finisher[T]) biasAt(row, rows int) (bias []T, n int) {
+	if f.rows == 0 {
+		return f.bias, rows
+	}
+	b := row / f.rows
+	return f.bias[b*f.n : (b+1)*f.n], min(rows, (b+1)*f.rows-row)
+}
+
 // Finish implements gemm.Epilogue. Blocks of whole rows are done at once, others row by row.
 func (f *finisher[T]) Finish(c []T, ld, row, col, rows, cols int) {
-	if ld == cols && cols == f.n {
-		f.finish(c[:rows*cols], row*f.n, f.bias)
-		return
-	}
-	bias := f.bias
-	if bias != nil {
-		bias = bias[col : col+cols]
-	}
-	for r := range rows {
-		f.finish(c[r*ld:r*ld+cols], (row+r)*f.n+col, bias)
+	for rows > 0 {
+		bias, n := f.biasAt(row, rows)
+		if ld == cols && cols == f.n {
+			f.finish(c[:n*cols], row*f.n, bias)
+		} else {
+			if bias != nil {
+				bias = bias[col : col+cols]
+			}
+			for r := range n {
+				f.finish(c[r*ld:r*ld+cols], (row+r)*f.n+col, bias)
+			}
+		}
+		row, rows = row+n, rows-n
+		if rows > 0 {
+			c = c[n*ld:]
+		}
 	}
 }
 
