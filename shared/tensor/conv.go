@@ -95,7 +95,7 @@ func convolve[T float](dst, x, w []T, packed *gemm.PackedConv[T], c gemm.Conv, e
 	if len(dst) == 0 {
 		return
 	}
-	f := newFinisher[T](ep, len(dst), c.Co)
+	f := newItemFinisher[T](ep, len(dst), c.Co)
 	if packed != nil {
 		gemm.Conv2DPacked(dst, x, packed, c, f.epilogue())
 	} else {

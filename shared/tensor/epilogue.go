@@ -90,8 +90,17 @@ func finisherList[T float]() *[]*finisher[T] {
 	return any(&finishers.f64).(*[]*finisher[T])
 }
 
-// newFinisher prepares the epilogue of a product into dst of n columns; nil for a nil epilogue.
-func newFinisher[T float](ep *Epilogue, dst, n int) *finisher[T] {
+// newItemFinisher is newFinisher for a product into dst elements, whose bias may have a row for each item.
+func newItemFinisher[T float](ep *Epilogue, dst, n int) *finisher[T] {
+	f := newFinisher[T](ep, n)
+	if f != nil && ep.Bias != nil && ep.Bias.rank == 2 {
+		f.rows = dst / max(ep.Bias.Len(), 1)
+	}
+	return f
+}
+
+// newFinisher prepares the epilogue of a product of n columns; nil for a nil epilogue.
+func newFinisher[T float](ep *Epilogue, n int) *finisher[T] {
 	if ep == nil {
 		return nil
 	}
@@ -108,9 +117,6 @@ func newFinisher[T float](ep *Epilogue, dst, n int) *finisher[T] {
 	f.n, f.act = n, ep.Act
 	if ep.Bias != nil {
 		f.bias = data[T](ep.Bias)
-		if ep.Bias.rank == 2 {
-			f.rows = dst / max(ep.Bias.Len(), 1)
-		}
 	}
 	if ep.Residual != nil {
 		f.residual = data[T](ep.Residual)

@@ -31,7 +31,7 @@ func multiply[T float](dst, a, b []T, packed *gemm.Packed[T], p gemm.Product, ep
 	if len(dst) == 0 {
 		return
 	}
-	f := newFinisher[T](ep, len(dst), p.N)
+	f := newItemFinisher[T](ep, len(dst), p.N)
 	if packed != nil {
 		gemm.MatMulPacked(dst, a, packed, p, f.epilogue())
 	} else {
