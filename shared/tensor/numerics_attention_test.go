@@ -26,6 +26,10 @@ func attentionNumerics() []numericsCase {
 			AttentionEx(y, lse, q, k, v, c.spec())
 			return []*Tensor{y, lse}
 		})
+		add("AttentionGrad", c, func(d DType) []*Tensor {
+			dq, dk, dv := c.gradients(d)
+			return []*Tensor{dq, dk, dv}
+		})
 		if c.lengths != nil || !c.causal {
 			continue
 		}

@@ -23,14 +23,14 @@
 // show. Nothing else beyond n is looked at.
 //
 // The derivative follows FlashAttention-2 (Dao 2023): with D = sum of y*dy (16 lanes, tree) per row, p[j] =
-// exp(s[j]-lse), ds[j] = p[j]*(dp[j]-D) and dp = dy v', for query blocks of GradRows rows and the key blocks above,
-// both counted from 0:
+// exp(s[j]-lse), ds[j] = p[j]*(dp[j]-D) and dp = dy v', for query blocks of max(1, 64/G) positions, of which the G heads
+// that share keys are rows one after the other, and the key blocks above, both counted from 0:
 //
 //	dv = sum over query blocks, ascending, of p' dy      dk = the same of ds' q'
-//	dq = scale * (sum over key blocks, ascending, of ds k)
+//	dq = fma(scale, sum over key blocks, ascending, of ds k, 0)
 //
-// each block's product fused from 0 and added to the sum. The heads that share keys count as one run of rows, position
-// by position.
+// each block's product fused from 0 and added to a sum that begins at 0. Pairs of blocks of which no row sees a key are
+// left out.
 //
 // # Invariants
 //
