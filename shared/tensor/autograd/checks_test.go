@@ -145,6 +145,15 @@ var checks = flatten([]check{
 	{"Attention", []input{in(2, 3, 4), in(2, 2, 4), in(2, 2, 4)}, func(in []*Value) *Value {
 		return Attention(in[0], in[1], in[2], 2, 0.7)
 	}},
+	{"Attention causal", []input{in(2, 3, 8), in(2, 4, 4), in(2, 4, 4)}, func(in []*Value) *Value {
+		return AttentionEx(in[0], in[1], in[2], tensor.AttentionSpec{
+			Heads: 4, KVHeads: 2, Scale: 0.7, Causal: true, Start: 1, Lengths: []int{4, 2},
+		})
+	}},
+	{"Attention columns", []input{in(1, 3, 12)}, func(in []*Value) *Value {
+		spec := tensor.AttentionSpec{Heads: 2, Scale: 0.7, KAt: 4, VAt: 8}
+		return AttentionEx(in[0], in[0], in[0], spec)
+	}},
 	{"Attention self", []input{in(1, 3, 4)}, func(in []*Value) *Value {
 		return Attention(in[0], in[0], in[0], 1, 0.5)
 	}},

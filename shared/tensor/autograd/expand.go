@@ -69,18 +69,6 @@ func expandSoftmaxGrad(v *Value) *Value {
 	return Mul(y, Sub(dy, sumKeep(Mul(y, dy), -1)))
 }
 
-// expandAttention is softmax(q k' * scale) v, head by head.
-func expandAttention(v *Value) *Value {
-	heads, scale := v.attr.i, v.attr.c
-	b, t, d := v.Dims3()
-	split := func(x *Value) *Value {
-		return Permute(Reshape(x, b, x.Dim(1), heads, d/heads), 0, 2, 1, 3) // [B, heads, T, D/heads]
-	}
-	q, k, u := split(v.in[0]), split(v.in[1]), split(v.in[2])
-	p := Softmax(Scale(MatMul(q, k, false, true), scale)) // [B, heads, T, S]
-	return Reshape(Permute(MatMul(p, u, false, false), 0, 2, 1, 3), b, t, d)
-}
-
 // normGrad is the derivative of y = (x-mean)*rstd*gamma + beta over the given axes of one group. All
 // arguments have one shape, or broadcast to it. It returns dx and the normalised x.
 func normGrad(x, gamma, dy *Value, eps float64, axes ...int) (dx, xhat *Value) {

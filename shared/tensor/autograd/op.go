@@ -80,6 +80,7 @@ const (
 	OpSpaceToDepth2
 	OpDepthToSpace2
 	OpAttention
+	OpAttentionGrad
 
 	numOps
 )
@@ -99,7 +100,8 @@ var opNames = [numOps]string{
 	OpSlice: "Slice", OpPadInto: "PadInto", OpGather: "Gather", OpScatterAdd: "ScatterAdd",
 	OpUpsampleNearest2: "UpsampleNearest2", OpSumPool2: "SumPool2", OpMaxPool2: "MaxPool2",
 	OpMaxPool2Grad: "MaxPool2Grad", OpSpaceToDepth2: "SpaceToDepth2", OpDepthToSpace2: "DepthToSpace2",
-	OpAttention: "Attention", OpReLUGrad: "ReLUGrad", OpGELUGrad: "GELUGrad", OpTanhGrad: "TanhGrad",
+	OpAttention: "Attention", OpAttentionGrad: "AttentionGrad",
+	OpReLUGrad: "ReLUGrad", OpGELUGrad: "GELUGrad", OpTanhGrad: "TanhGrad",
 	OpSigmoidGrad: "SigmoidGrad", OpLogSoftmaxGrad: "LogSoftmaxGrad", OpBCELogits: "BCELogits",
 	OpBCELogitsGrad: "BCELogitsGrad", OpCrossEntropy: "CrossEntropy", OpCrossEntropyGrad: "CrossEntropyGrad",
 }

@@ -122,13 +122,3 @@ func Conv2DWeightGrad(x, dy *Value, kh, kw int, spec tensor.ConvSpec) *Value {
 	tensor.Conv2DWeightGrad(dw, x.Tensor, dy.Tensor, spec)
 	return t.record(OpConv2DWeightGrad, dw, &attr{spec: spec}, x, dy)
 }
-
-// Attention is softmax(q k' * scale) v for each of heads: q [B, T, D], k and v [B, S, D], result
-// [B, T, D]; a head is D/heads neighbouring channels. The weights [B, heads, T, S] are not kept: the
-// derivative computes them again.
-func Attention(q, k, v *Value, heads int, scale float64) *Value {
-	t := shared(OpAttention, q, k, v)
-	y := q.like()
-	tensor.Attention(y, q.Tensor, k.Tensor, v.Tensor, heads, scale)
-	return t.record(OpAttention, y, &attr{i: heads, c: scale}, q, k, v)
-}

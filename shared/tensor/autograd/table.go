@@ -159,7 +159,8 @@ var table = [numOps]row{
 		},
 		func(v, g *Value) *Value { return Conv2D(v.in[0], g, v.attr.spec, Epilogue{}) },
 	}},
-	OpAttention: {expand: expandAttention},
+	OpAttention:     {fused: attentionGrad},
+	OpAttentionGrad: {expand: expandAttentionGrad},
 
 	// Norms
 	OpGroupNorm: {fused: func(v, g *Value) [3]*Value { return groupNormGrad(v.in[0], v.in[1], g, &v.attr) }},

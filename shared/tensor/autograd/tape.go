@@ -10,6 +10,7 @@ type Tape struct {
 
 	values slab[Value]
 	lists  slab[*Value]
+	attns  slab[attention]
 	free   map[bufferKind][]*tensor.Tensor
 	leaves map[*tensor.Tensor]*Value
 	walk   uint64 // number of the last derivative walk
@@ -51,6 +52,7 @@ func (t *Tape) Reset() {
 	t.values.reset()
 	t.lists.reset()
 	t.dest, t.taken = nil, nil
+	t.attns.reset()
 	clear(t.leaves)
 	for k, l := range t.free {
 		clear(l)

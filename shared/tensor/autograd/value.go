@@ -35,6 +35,7 @@ type attr struct {
 	spec       tensor.ConvSpec
 	ids        []int32
 	mean, rstd *tensor.Tensor // statistics saved by the norms
+	attention  *attention     // what attention was told and saved, in the tape's slab
 }
 
 // shape is a list of at most tensor.MaxRank numbers by value.
