@@ -35,6 +35,11 @@ func TestNoAllocation(t *testing.T) {
 	ids512 := make([]int32, 512)
 	l1, l2, l3 := fresh(d, 512), fresh(d, 512), fresh(d, 512)
 	states := []AdamWState{{Param: y, Grad: x, M: z, V: z, Mean: fresh(d, 2, 16, 16, 32)}, {Param: c, Grad: c, M: c2, V: c2}}
+	lse, dq, dk, dv := fresh(d, 2, 4, 256), fresh(d, 2, 256, 32), fresh(d, 2, 256, 32), fresh(d, 2, 256, 32)
+	caches := []*KVCache{NewKVCache(d, 4, 8), NewKVCache(d, 4, 8)}
+	for _, c := range caches {
+		c.Append(fx, fx)
+	}
 	rows := map[string]func(){
 		"Exp":              func() { Exp(y, x) },
 		"Scale":            func() { Scale(y, x, 2) },
@@ -68,6 +73,10 @@ func TestNoAllocation(t *testing.T) {
 		"MaxPool2Grad":     func() { MaxPool2Grad(y, x, half) },
 		"SpaceToDepth2":    func() { SpaceToDepth2(deep, x) },
 		"Attention":        func() { Attention(o, q, q, q, 4, 0.3) },
+		"AttentionCached":  func() { AttentionCached(o, q, caches, AttentionSpec{Heads: 4, Scale: 0.3, Causal: true}) },
+		"AttentionGrad": func() {
+			AttentionGrad(dq, dk, dv, q, q, q, q, o, lse, AttentionSpec{Heads: 4, Scale: 0.3, Causal: true})
+		},
 		"AdamWAll":         func() { AdamWAll(states, AdamWParams{LR: 1, BC1: 1, BC2: 1}) },
 		"ReLUGrad":         func() { ReLUGrad(y, x, z) },
 		"BCELogits":        func() { BCELogits(y, x, z) },
