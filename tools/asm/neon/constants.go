@@ -82,6 +82,4 @@ func (l *lowering) constant(d vreg, v [4]uint32) {
 func same(x uint32) [4]uint32 { return [4]uint32{x, x, x, x} }
 
 // loadNamed loads a constant of avo's data.
-func (l *lowering) loadNamed(d vreg, m operand.Mem) {
-	l.constant(d, same(l.consts.value(m.Symbol.Name)))
-}
+func (l *lowering) loadNamed(d vreg, name string) { l.constant(d, same(l.consts.value(name))) }

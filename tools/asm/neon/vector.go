@@ -57,7 +57,7 @@ func (l *lowering) source(o operand.Op) func(j int) vreg {
 	return func(int) vreg {
 		if v < 0 {
 			v = l.newReg(true)
-			l.loadNamed(v, m)
+			l.loadNamed(v, m.Symbol.Name)
 		}
 		return v
 	}
@@ -203,14 +203,14 @@ func accumulate(o op) writer {
 func (l *lowering) fmadd213(i *ir.Instruction) {
 	d := vectorResult(i)
 	c, r := i.Operands[0], i.Operands[1]
-	m, isMem := c.(operand.Mem)
+	name := l.constantName(c)
 	taken := l.dead(c)
 	for _, j := range l.parts(i, d) {
 		var t vreg
 		switch {
-		case isMem:
+		case name != "":
 			t = l.newReg(true)
-			l.loadNamed(t, m)
+			l.loadNamed(t, name)
 		case taken:
 			t = l.part(c, j)
 		default:
@@ -270,8 +270,16 @@ func (l *lowering) movaps(i *ir.Instruction) {
 		}
 		return
 	}
-	dead := l.dead(a)
+	if len(i.Operands) == 3 { // lanes outside the mask stay
+		l.merge(i)
+		return
+	}
+	dead, name := l.dead(a), l.constantName(a)
 	for _, j := range l.parts(i, d) {
+		if name != "" {
+			l.loadNamed(l.result(d, j), name)
+			continue
+		}
 		n := l.part(a, j)
 		if _, global := l.home[d.ID()]; dead && !global {
 			l.bind(d, j, n)
@@ -279,6 +287,34 @@ func (l *lowering) movaps(i *ir.Instruction) {
 		}
 		l.emit(move(l.result(d, j), n))
 	}
+}
+
+// merge has operands a, k, d: a where k is set.
+func (l *lowering) merge(i *ir.Instruction) {
+	d := vectorResult(i)
+	k := i.Operands[1]
+	for _, j := range l.parts(i, d) {
+		c := choice{a: l.part(i.Operands[0], j), b: l.part(d, j), bDead: true}
+		var inverted bool
+		c.mask, inverted = l.mask(k, j)
+		if inverted {
+			c.a, c.b, c.aDead, c.bDead = c.b, c.a, true, false
+		}
+		l.choose(d, j, c)
+	}
+}
+
+// constantName is the name of the constant that an operand is, if it is one.
+func (l *lowering) constantName(o operand.Op) string {
+	switch o := o.(type) {
+	case operand.Mem:
+		if o.Symbol.Static {
+			return o.Symbol.Name
+		}
+	case reg.Register:
+		return l.named[o.ID()]
+	}
+	return ""
 }
 
 // broadcast fills a vector with a constant, or with one value from memory.
@@ -291,7 +327,7 @@ func (l *lowering) broadcast(i *ir.Instruction) {
 			continue
 		}
 		if m.Symbol.Static {
-			l.loadNamed(l.result(d, j), m)
+			l.loadNamed(l.result(d, j), m.Symbol.Name)
 			continue
 		}
 		t := l.newReg(true)

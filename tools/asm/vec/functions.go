@@ -168,13 +168,19 @@ func (m *machine) sinCos(x value, cos bool) value {
 
 // maximum is NaN if either is NaN, and +0 above -0.
 func (m *machine) maximum(a, b value) value {
-	y := m.and(m.maxps(a, b), m.maxps(b, a))
+	y := m.larger(a, b)
+	if m.neon {
+		return m.canon(y)
+	}
 	return m.sel(m.cmp(unord, a, b), m.c("nan"), y)
 }
 
 // minimum is NaN if either is NaN, and -0 below +0.
 func (m *machine) minimum(a, b value) value {
-	y := m.or(m.minps(a, b), m.minps(b, a))
+	y := m.smaller(a, b)
+	if m.neon {
+		return m.canon(y)
+	}
 	return m.sel(m.cmp(unord, a, b), m.c("nan"), y)
 }
 

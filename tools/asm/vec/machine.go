@@ -4,6 +4,7 @@ import (
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -168,6 +169,30 @@ func (m *machine) maxps(a, b value) value { return m.bin(VMAXPS, VMAXPS_BCST, a,
 
 // minps is a where a < b, otherwise b.
 func (m *machine) minps(a, b value) value { return m.bin(VMINPS, VMINPS_BCST, a, b) }
+
+// larger is the larger of a and b, +0 above -0; with a NaN it is anything for amd64, NaN for NEON.
+func (m *machine) larger(a, b value) value {
+	if m.neon {
+		return m.armOnly("FMAX", a, b)
+	}
+	return m.and(m.maxps(a, b), m.maxps(b, a))
+}
+
+// smaller is the smaller of a and b, -0 below +0; with a NaN it is anything for amd64, NaN for NEON.
+func (m *machine) smaller(a, b value) value {
+	if m.neon {
+		return m.armOnly("FMIN", a, b)
+	}
+	return m.or(m.minps(a, b), m.minps(b, a))
+}
+
+// armOnly is an instruction of arm64 that amd64 lacks; package neon knows it by its name.
+func (m *machine) armOnly(name string, a, b value) value {
+	d := m.reg()
+	a, b = m.load(a), m.load(b)
+	Instruction(&ir.Instruction{Opcode: name, Operands: []Op{b, a, d}, Inputs: []Op{b, a}, Outputs: []Op{d}})
+	return d
+}
 
 func (m *machine) and(a, b value) value  { return m.bin(VANDPS, VANDPS_BCST, a, b) }
 func (m *machine) or(a, b value) value   { return m.bin(VORPS, VORPS_BCST, a, b) }

@@ -61,18 +61,26 @@ func reductionKernels() []reduction {
 		{name: "maxLanes", sets: 2, ins: []string{"x"},
 			body: func(m *machine, acc, in, _ []value) value {
 				x := m.inTailOr(in[0], m.c("negInf"))
-				t := m.maxps(acc[0], x)
-				VMAXPS(acc[0], x, acc[0])
-				VANDPS(t, acc[0], acc[0])
+				if m.neon {
+					VMOVAPS(m.larger(acc[0], x), acc[0])
+				} else {
+					t := m.maxps(acc[0], x)
+					VMAXPS(acc[0], x, acc[0])
+					VANDPS(t, acc[0], acc[0])
+				}
 				VPMAXUD(m.abs(in[0]), acc[1], acc[1])
 				return nil
 			}},
 		{name: "minLanes", sets: 2, ins: []string{"x"},
 			body: func(m *machine, acc, in, _ []value) value {
 				x := m.inTailOr(in[0], m.c("posInf"))
-				t := m.minps(acc[0], x)
-				VMINPS(acc[0], x, acc[0])
-				VORPS(t, acc[0], acc[0])
+				if m.neon {
+					VMOVAPS(m.smaller(acc[0], x), acc[0])
+				} else {
+					t := m.minps(acc[0], x)
+					VMINPS(acc[0], x, acc[0])
+					VORPS(t, acc[0], acc[0])
+				}
 				VPMAXUD(m.abs(in[0]), acc[1], acc[1])
 				return nil
 			}},
