@@ -15,9 +15,10 @@ type Mem = operand.Mem
 type value = operand.Op
 
 // machine emits float32 vector code for one register width. AVX-512 keeps constants in registers; AVX2, which has
-// half as many, reads them from memory.
+// half as many, reads them from memory. For NEON the code is that of AVX-512, which package neon lowers.
 type machine struct {
 	lanes int
+	neon  bool
 	mems  map[string]Mem
 	regs  map[string]value
 }
@@ -35,7 +36,10 @@ var bits = map[string]uint32{"int127": 127, "nan": 0x7FC00000}
 func (m *machine) wide() bool { return m.lanes == 16 }
 
 func (m *machine) suffix() string {
-	if m.wide() {
+	switch {
+	case m.neon:
+		return "NEON"
+	case m.wide():
 		return "AVX512"
 	}
 	return "AVX2"

@@ -89,6 +89,29 @@ func (l *lowering) loadParts(m operand.Mem, js []int, regs []vreg) {
 	}
 }
 
+// loadSingle loads one number into lane 0 and clears the others.
+func (l *lowering) loadSingle(d vreg, m operand.Mem) {
+	switch {
+	case m.Symbol.Static:
+		l.loadNamed(d, m.Symbol.Name)
+	case m.Symbol.Name != "":
+		l.emit(inst{text: "FMOVS " + m.Asm() + ", F%0", regs: []vreg{d}, defs: 1})
+	default:
+		p, off := l.address(m)
+		l.emit(inst{text: fmt.Sprintf("FMOVS %d(R%%1), F%%0", off), regs: []vreg{d, p}, defs: 1})
+	}
+}
+
+// storeSingle stores lane 0.
+func (l *lowering) storeSingle(v vreg, m operand.Mem) {
+	if m.Symbol.Name != "" {
+		l.emit(inst{text: "FMOVS F%0, " + m.Asm(), regs: []vreg{v}})
+		return
+	}
+	p, off := l.address(m)
+	l.emit(inst{text: fmt.Sprintf("FMOVS F%%0, %d(R%%1)", off), regs: []vreg{v, p}})
+}
+
 // storeParts stores the parts js of a vector.
 func (l *lowering) storeParts(m operand.Mem, js []int, regs []vreg) {
 	if len(js) == 0 {

@@ -35,6 +35,22 @@ var branches = map[string]string{
 	"JLT": "BLT", "JL": "BLT", "JLE": "BLE", "JGT": "BGT", "JG": "BGT", "JGE": "BGE",
 }
 
+// floatBranches maps those after VUCOMISS: "not above" holds for NaN on both machines.
+var floatBranches = map[string]string{"JBE": "BLE", "JLS": "BLE", "JA": "BGT", "JHI": "BGT"}
+
+// condition is the conditional branch for one of amd64.
+func (l *lowering) condition(opcode string) string {
+	table := branches
+	if l.at > 0 && l.list[l.at-1].Opcode == "VUCOMISS" {
+		table = floatBranches
+	}
+	b, ok := table[opcode]
+	if !ok {
+		panic("neon: branch " + opcode)
+	}
+	return b
+}
+
 // single writes an instruction that is not vertical.
 func (l *lowering) single(i *ir.Instruction) {
 	switch {
@@ -44,11 +60,7 @@ func (l *lowering) single(i *ir.Instruction) {
 			l.emit(inst{text: "JMP " + to, target: to, ends: true})
 			return
 		}
-		b, ok := branches[i.Opcode]
-		if !ok {
-			panic("neon: branch " + i.Opcode)
-		}
-		l.emit(inst{text: b + " " + to, target: to})
+		l.emit(inst{text: l.condition(i.Opcode) + " " + to, target: to})
 	case i.Opcode == "RET":
 		l.emit(inst{text: "RET", ends: true})
 	case i.Opcode == "VZEROUPPER":
@@ -94,10 +106,18 @@ func (l *lowering) across(i *ir.Instruction) bool {
 		l.emit(inst{text: "FMOVS F%1, R%0", regs: []vreg{l.general(o[1].(reg.Register)), l.part(o[0], 0)}, defs: 1})
 	case "MOVSS", "VMOVSS":
 		if m, ok := o[1].(operand.Mem); ok {
-			l.emit(inst{text: "FMOVS F%0, " + m.Asm(), regs: []vreg{l.part(o[0], 0)}})
+			l.storeSingle(l.part(o[0], 0), m)
 			return true
 		}
-		l.emit(inst{text: "FMOVS " + o[0].Asm() + ", F%0", regs: []vreg{l.result(vectorResult(i), 0)}, defs: 1})
+		l.loadSingle(l.result(vectorResult(i), 0), o[0].(operand.Mem))
+	case "VMAXSS": // of lane 0 with a number in memory; nothing reads the other lanes
+		d := vectorResult(i)
+		x, y, k := l.part(o[1], 0), l.newReg(true), l.newReg(true)
+		l.loadSingle(y, o[0].(operand.Mem))
+		l.emit(fcmgt.three(k, x, y))
+		l.choose(d, 0, choice{mask: k, a: x, b: y, maskDead: true, bDead: true})
+	case "VUCOMISS":
+		l.emit(inst{text: "FCMPS F%1, F%0", regs: []vreg{l.part(o[1], 0), l.part(o[0], 0)}})
 	case "KMOVW":
 		r := l.newReg(false)
 		l.emit(inst{text: "MOVD R%1, R%0", regs: []vreg{r, l.general(o[0].(reg.Register))}, defs: 1})
@@ -114,8 +134,12 @@ func (l *lowering) integer(i *ir.Instruction) {
 	gp := func(k int) vreg { return l.general(o[k].(reg.Register)) }
 	// operation writes d = d op s with s a register or a constant.
 	operation := func(name string) {
-		if s, ok := o[0].(reg.Register); ok {
+		switch s := o[0].(type) {
+		case reg.Register:
 			l.emit(inst{text: name + " R%1, R%0", regs: []vreg{gp(1), l.general(s)}, defs: 1, inout: true})
+			return
+		case operand.Mem:
+			l.emit(inst{text: name + " R%1, R%0", regs: []vreg{gp(1), l.fetch(s)}, defs: 1, inout: true})
 			return
 		}
 		text := fmt.Sprintf("%s $%d, R%%0", name, immediate(o[0]))
@@ -160,6 +184,14 @@ func (l *lowering) integer(i *ir.Instruction) {
 	}
 }
 
+// fetch loads an integer.
+func (l *lowering) fetch(m operand.Mem) vreg {
+	t := l.newReg(false)
+	p, off := l.address(m)
+	l.emit(inst{text: fmt.Sprintf("MOVD %d(R%%1), R%%0", off), regs: []vreg{t, p}, defs: 1})
+	return t
+}
+
 // move copies between general registers, constants and memory.
 func (l *lowering) move(from, to operand.Op) {
 	if m, ok := to.(operand.Mem); ok {
@@ -197,6 +229,10 @@ func (l *lowering) compare(i *ir.Instruction) {
 	a := l.general(i.Operands[0].(reg.Register))
 	if b, ok := i.Operands[1].(reg.Register); ok {
 		l.emit(inst{text: name + " R%1, R%0", regs: []vreg{a, l.general(b)}})
+		return
+	}
+	if m, ok := i.Operands[1].(operand.Mem); ok {
+		l.emit(inst{text: name + " R%1, R%0", regs: []vreg{a, l.fetch(m)}})
 		return
 	}
 	v := immediate(i.Operands[1])

@@ -331,12 +331,7 @@ func (l *lowering) broadcast(i *ir.Instruction) {
 			continue
 		}
 		t := l.newReg(true)
-		if m.Symbol.Name != "" {
-			l.emit(inst{text: "FMOVS " + m.Asm() + ", F%0", regs: []vreg{t}, defs: 1})
-		} else {
-			p, off := l.address(m)
-			l.emit(inst{text: fmt.Sprintf("FMOVS %d(R%%1), F%%0", off), regs: []vreg{t, p}, defs: 1})
-		}
+		l.loadSingle(t, m)
 		l.emit(broadcast(l.result(d, j), t))
 	}
 }
