@@ -4,13 +4,16 @@ import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 
 //go:generate go -C ../../../../tools/asm run ./gemm -target arm64 -dir ../../shared/tensor/internal/gemm
 
-// native is the assembly family of an instruction set for elements of es bytes. For float64 the compiler's
-// own fused multiply-add serves.
+// native is the assembly family of an instruction set for elements of es bytes.
 func native(isa cpu.ISA, es int) (kernels, bool) {
-	if isa == cpu.NEON && es == 4 {
+	switch {
+	case isa != cpu.NEON:
+		return kernels{}, false
+	case es == 4:
 		return kernels{rows: 6, panels: 1, table: &tilesNEON}, true
+	default:
+		return kernels{rows: 3, panels: 1, table: &tilesNEOND}, true
 	}
-	return kernels{}, false
 }
 
 // peakLoop is the loop that measures an instruction set, and how many float32 its registers hold.

@@ -23,6 +23,15 @@ func tileNEON_5x16(t unsafe.Pointer)
 func tileNEON_6x16(t unsafe.Pointer)
 
 //go:noescape
+func tileNEOND_1x16(t unsafe.Pointer)
+
+//go:noescape
+func tileNEOND_2x16(t unsafe.Pointer)
+
+//go:noescape
+func tileNEOND_3x16(t unsafe.Pointer)
+
+//go:noescape
 func peakNEON(n int)
 
 var tilesNEON = [8][3]func(unsafe.Pointer){
@@ -32,4 +41,10 @@ var tilesNEON = [8][3]func(unsafe.Pointer){
 	{tileNEON_4x16},
 	{tileNEON_5x16},
 	{tileNEON_6x16},
+}
+
+var tilesNEOND = [8][3]func(unsafe.Pointer){
+	{tileNEOND_1x16},
+	{tileNEOND_2x16},
+	{tileNEOND_3x16},
 }
