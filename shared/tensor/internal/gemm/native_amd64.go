@@ -7,6 +7,7 @@ import (
 )
 
 //go:generate go -C ../../../../tools/asm run ./gemm -target amd64 -dir ../../shared/tensor/internal/gemm
+//go:generate go -C ../../../../tools/asm run ./gemm -target arm64 -dir ../../shared/tensor/internal/gemm
 
 // native is the assembly family of an instruction set for elements of es bytes.
 func native(isa cpu.ISA, es int) (kernels, bool) {

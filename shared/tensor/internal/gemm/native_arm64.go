@@ -2,8 +2,6 @@ package gemm
 
 import "github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 
-//go:generate go -C ../../../../tools/asm run ./gemm -target arm64 -dir ../../shared/tensor/internal/gemm
-
 // native is the assembly family of an instruction set for elements of es bytes.
 func native(isa cpu.ISA, es int) (kernels, bool) {
 	switch {
