@@ -38,6 +38,8 @@ func Workloads() []Workload {
 		encoders(miniLM, int8Linear),
 		encoders(miniLM, bf16Linear),
 		trainings(),
+		decoders(qwen05),
+		decoders(stories15m),
 	)
 }
 

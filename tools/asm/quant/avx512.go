@@ -10,7 +10,7 @@ const wideRows = 8
 
 // ahead is how many bytes ahead of the lines in use the kernels fetch: the processor's own prefetching is too late where
 // many rows share a line.
-const ahead = 8192
+const ahead = 4096
 
 // General registers.
 var (

@@ -3,7 +3,6 @@ package quant
 import (
 	"fmt"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
 )
@@ -31,13 +30,6 @@ func (p *Packed) Bytes() int { return len(p.data) }
 // panels is the number of panels.
 func (p *Packed) panels() int { return (p.n + Width - 1) / Width }
 
-// aligned is n zeroed bytes from a multiple of the line's size on.
-func aligned(n int) []byte {
-	b := make([]byte, n+line)
-	off := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (line - 1)
-	return b[off : off+n : off+n]
-}
-
 // Pack repacks raw, n rows of cols weights in blocks. It returns an error on wrong sizes and on scales that are not
 // finite.
 func Pack(kind Kind, raw []byte, n, cols int) (*Packed, error) {
@@ -49,7 +41,7 @@ func Pack(kind Kind, raw []byte, n, cols int) (*Packed, error) {
 	}
 	f := &formats[kind]
 	p := &Packed{kind: kind, n: n, k: cols, panel: f.panelBytes(cols / Step)}
-	p.data = aligned(p.panels() * p.panel)
+	p.data = weights.take(p.panels() * p.panel)
 	var bad atomic.Bool
 	pool.For(p.panels(), 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
