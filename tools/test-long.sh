@@ -9,6 +9,7 @@ make --no-print-directory build
 bin/manifold eval classifier --json > docs/results/classifier-mnist.json
 bin/manifold bench kernels --threads 1 --json > docs/results/kernels.json
 bin/manifold bench kernels --threads 2 --json > docs/results/kernels-2-threads.json
+bin/manifold bench sharing --json > docs/results/sharing.json
 if [ -n "${PYTHON:-}" ]; then
   tools/reference/bench_peers.sh
 else

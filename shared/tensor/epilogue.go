@@ -16,6 +16,11 @@ const (
 	ActSiLU
 	ActReLU
 	ActGELU // by erf
+	ActGELUTanh
+	ActTanh
+	ActSigmoid
+	ActLeakyReLU // Maximum of x and Slope*x, for a Slope of at most 1
+	numActs
 )
 
 // Epilogue is what a product does to its result before it leaves the cache, in this order: add Bias,
@@ -25,6 +30,7 @@ type Epilogue struct {
 	Bias     *Tensor // [N], or nil; or, where dst is [B, .., N], a row for each item of the batch: [B, N]
 	Act      Activation
 	Residual *Tensor // shape of dst, or nil; it must not overlap dst
+	Slope    float64 // of ActLeakyReLU below zero, 0 to 1, rounded to the type once
 }
 
 // check panics unless the epilogue fits dst.
@@ -39,8 +45,11 @@ func (e *Epilogue) check(op string, dst *Tensor) {
 		sameShape(op, dst, e.Residual)
 		apart(op, dst, e.Residual)
 	}
-	if e.Act > ActGELU {
+	if e.Act >= numActs {
 		panic(shapeError(op, "unknown activation", dst))
+	}
+	if !(e.Slope >= 0 && e.Slope <= 1) {
+		panic(shapeError(op, "want a slope of 0 to 1", dst))
 	}
 }
 
@@ -63,6 +72,12 @@ func (a Activation) unary() vec.Unary {
 		return vec.SiLU
 	case ActReLU:
 		return vec.ReLU
+	case ActGELUTanh:
+		return vec.GELUTanh
+	case ActTanh:
+		return vec.Tanh
+	case ActSigmoid:
+		return vec.Sigmoid
 	default:
 		return vec.GELU
 	}
@@ -74,6 +89,7 @@ type finisher[T float] struct {
 	n              int // columns of dst
 	rows           int // of dst for each row of the bias; 0 if there is one row
 	act            Activation
+	slope          T
 }
 
 var finishers struct {
@@ -114,7 +130,7 @@ func newFinisher[T float](ep *Epilogue, n int) *finisher[T] {
 		f = &finisher[T]{}
 	}
 	finishers.Unlock()
-	f.n, f.act = n, ep.Act
+	f.n, f.act, f.slope = n, ep.Act, T(ep.Slope)
 	if ep.Bias != nil {
 		f.bias = data[T](ep.Bias)
 	}
@@ -182,10 +198,27 @@ func (f *finisher[T]) finish(c []T, at int, bias []T) {
 	if bias != nil {
 		vec.ZipRow(vec.Add, c, c, bias, false)
 	}
-	if f.act != ActNone {
+	switch f.act {
+	case ActNone:
+	case ActLeakyReLU:
+		f.leaky(c)
+	default:
 		vec.Map(f.act.unary(), c, c)
 	}
 	if f.residual != nil {
 		vec.Zip(vec.Add, c, c, f.residual[at:at+len(c)])
+	}
+}
+
+// leaky is Scale and Maximum, a piece at a time so that the piece stays in cache.
+func (f *finisher[T]) leaky(c []T) {
+	const piece = 1 << 10
+	b, scaled := scratch[T](min(len(c), piece))
+	defer b.release()
+	for len(c) > 0 {
+		n := min(len(c), piece)
+		vec.ZipScalar(vec.Mul, scaled[:n], c[:n], f.slope, false)
+		vec.Zip(vec.Maximum, c[:n], c[:n], scaled[:n])
+		c = c[n:]
 	}
 }

@@ -40,12 +40,17 @@ func TestPackedEqualsUnpacked(t *testing.T) {
 // TestFusedEqualsUnfused checks every epilogue, and GroupNormSiLU, against the single operations.
 func TestFusedEqualsUnfused(t *testing.T) {
 	acts := []func(dst, x *Tensor){
-		ActNone: func(_, _ *Tensor) {}, ActSiLU: SiLU, ActReLU: ReLU, ActGELU: GELU,
+		ActNone: func(_, _ *Tensor) {}, ActSiLU: SiLU, ActReLU: ReLU, ActGELU: GELU, ActGELUTanh: GELUTanh,
+		ActTanh: Tanh, ActSigmoid: Sigmoid, ActLeakyReLU: func(dst, x *Tensor) {
+			scaled := fresh(x.DType(), x.Shape()...)
+			Scale(scaled, x, 0.2)
+			Maximum(dst, x, scaled)
+		},
 	}
 	for _, d := range types {
 		for act, f := range acts {
 			for parts := range 4 {
-				a, b, ep := input(d, 1, 2, 37, 40), input(d, 2, 40, 50), &Epilogue{Act: Activation(act)}
+				a, b, ep := input(d, 1, 2, 37, 40), input(d, 2, 40, 50), &Epilogue{Act: Activation(act), Slope: 0.2}
 				y, z := fresh(d, 2, 37, 50), fresh(d, 2, 37, 50)
 				MatMul(y, a, b, false, false)
 				if parts&1 != 0 {

@@ -206,7 +206,7 @@ func multiplyLow(op string, dst *Tensor, p lowp.Product, m int, w *PackedLow, ep
 		if ep.Residual != nil && (ep.Residual.Len() != m*n || ep.Residual.dtype != Float32) {
 			panic(lowError(op, ep.Residual, []int{m, w.w.K}, w, w.t))
 		}
-		rest = Epilogue{Act: ep.Act, Residual: ep.Residual}
+		rest = Epilogue{Act: ep.Act, Residual: ep.Residual, Slope: ep.Slope}
 	}
 	if rest == (Epilogue{}) {
 		p.Run()

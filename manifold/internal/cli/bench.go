@@ -17,6 +17,7 @@ type benchCmd struct {
 	Model   benchModelCmd   `cmd:"" help:"Forward passes: a model of the store, or a network of published shape and random weights."`
 	Train   benchTrainCmd   `cmd:"" help:"Training steps of a recipe or of a network, without writing anything."`
 	Limits  benchLimitsCmd  `cmd:"" help:"What this machine gives any program: multiply-adds and bandwidth."`
+	Sharing benchSharingCmd `cmd:"" help:"Products beside another process on the same cores, and on half a core."`
 	List    benchListCmd    `cmd:"" help:"Names of all kernels and networks."`
 }
 

@@ -8,11 +8,12 @@ type Epilogue struct {
 	Bias     *Value
 	Act      tensor.Activation
 	Residual *Value
+	Slope    float64 // of ActLeakyReLU
 }
 
 // tensors is the epilogue for the kernels.
 func (e *Epilogue) tensors() tensor.Epilogue {
-	te := tensor.Epilogue{Act: e.Act}
+	te := tensor.Epilogue{Act: e.Act, Slope: e.Slope}
 	if e.Bias != nil {
 		te.Bias = e.Bias.Tensor
 	}
@@ -32,7 +33,7 @@ func (e *Epilogue) split() (now, later Epilogue) {
 	case tensor.ActReLU:
 		return Epilogue{Bias: e.Bias, Act: e.Act}, Epilogue{Residual: e.Residual}
 	}
-	return Epilogue{Bias: e.Bias}, Epilogue{Act: e.Act, Residual: e.Residual}
+	return Epilogue{Bias: e.Bias}, Epilogue{Act: e.Act, Residual: e.Residual, Slope: e.Slope}
 }
 
 // apply records activation and residual as operations of their own.
@@ -44,6 +45,14 @@ func (e *Epilogue) apply(x *Value) *Value {
 		x = ReLU(x)
 	case tensor.ActGELU:
 		x = GELU(x)
+	case tensor.ActGELUTanh:
+		x = GELUTanh(x)
+	case tensor.ActTanh:
+		x = Tanh(x)
+	case tensor.ActSigmoid:
+		x = Sigmoid(x)
+	case tensor.ActLeakyReLU:
+		x = Maximum(x, Scale(x, e.Slope))
 	}
 	if e.Residual != nil {
 		x = Add(x, e.Residual)

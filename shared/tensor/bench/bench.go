@@ -24,6 +24,13 @@ type Result struct {
 	GFs     float64 `json:"gf_per_s"`      // flops / median seconds / 1e9
 	Peak    float64 `json:"peak_gf_per_s"` // threads times the single-thread peak measured just before
 	Share   float64 `json:"share_of_peak"`
+	// The floor is the least time of one run: the longer of its arithmetic at the peak and of its operands and result
+	// at the speed of reading as many bytes again and again, measured just after. Kernels that do not state their
+	// bytes have the arithmetic alone.
+	Bytes float64 `json:"bytes,omitempty"`
+	Read  float64 `json:"read_gb_per_s,omitempty"`
+	Floor float64 `json:"floor_seconds"`
+	Near  float64 `json:"share_of_floor"` // floor / seconds
 }
 
 // Names lists the kernels that can be measured.
@@ -54,6 +61,12 @@ func Run(name string, samples int) (Result, bool) {
 	}
 	if peak > 0 {
 		r.Share = r.GFs / peak
+		r.Floor = c.Flops / peak / 1e9
 	}
+	if c.Bytes > 0 {
+		r.Bytes, r.Read = c.Bytes, streaming(int(c.Bytes))
+		r.Floor = max(r.Floor, c.Bytes/r.Read/1e9)
+	}
+	r.Near = r.Floor / t
 	return r, true
 }

@@ -11,6 +11,7 @@ import (
 type Case struct {
 	Name  string
 	Flops float64 // of one Run, two for every multiply-add
+	Bytes float64 // of the operands and the result, once each
 	Run   func()  // computes the case once with the kernels and threads in use
 }
 
@@ -18,18 +19,39 @@ type Case struct {
 // largest work first within a kind. Operands are allocated when a case is made, by the call of New.
 func Cases() []CaseMaker {
 	var l []CaseMaker
-	for _, n := range []int{1024, 512, 256} {
-		l = append(l, productCase(fmt.Sprintf("matmul/%d", n), Product{M: n, N: n, K: n}, true))
+	// M, K, N as tensors name them: squares, then the layers of small encoders and autoencoders. A packed operand is
+	// weights packed once; the others are packed, where they are, within the call.
+	for _, s := range [][3]int{
+		{2048, 2048, 2048},
+		{1024, 1024, 1024},
+		{512, 512, 512},
+		{256, 256, 256},
+		{2048, 384, 1536},
+		{2048, 1536, 384},
+		{128, 784, 400},
+		{64, 384, 1536},
+		{64, 384, 384},
+		{16, 384, 1536},
+		{16, 1536, 384},
+		{16, 384, 384},
+		{8, 384, 384},
+		{4, 384, 384},
+		{1, 1024, 1024},
+		{1, 384, 1536},
+		{128, 400, 20},
+	} {
+		p := Product{M: s[0], K: s[1], N: s[2]}
+		name := fmt.Sprintf("%dx%dx%d", p.M, p.K, p.N)
+		if p.M == p.K && p.K == p.N {
+			name = fmt.Sprint(p.M)
+		}
+		l = append(l, productCase("matmul/"+name, p, true), productCase("matmul/unpacked/"+name, p, false))
 	}
 	l = append(l,
 		productCase("matmul/transA/1024", Product{M: 1024, N: 1024, K: 1024, TransA: true}, false),
 		productCase("matmul/transB/1024", Product{M: 1024, N: 1024, K: 1024, TransB: true}, false),
-		productCase("matmul/rows128/784x400", Product{M: 128, N: 400, K: 784}, false),
 		productCase("matmul/transA/784x128x400", Product{M: 784, N: 400, K: 128, TransA: true}, false),
 		productCase("matmul/transB/128x400x784", Product{M: 128, N: 784, K: 400, TransB: true}, false),
-		productCase("matmul/rows128/400x20", Product{M: 128, N: 20, K: 400}, false),
-		productCase("matmul/rows16/384x1536", Product{M: 16, N: 1536, K: 384}, true),
-		productCase("matmul/row1/1024x1024", Product{M: 1, N: 1024, K: 1024}, true),
 		productCase("matmul/attention/49x64x49", Product{M: 49, N: 49, K: 64, TransB: true, Batch: 64,
 			StrideA: 49 * 64, StrideB: 49 * 64, StrideC: 49 * 49}, false),
 	)
@@ -63,7 +85,10 @@ func productCase(name string, p Product, packed bool) CaseMaker {
 	return CaseMaker{Name: name, New: func() Case {
 		batch := max(p.Batch, 1)
 		a, b, c := ramp(batch*p.M*p.K), ramp(batch*p.K*p.N), make([]float32, batch*p.M*p.N)
-		k := Case{Name: name, Flops: 2 * float64(batch) * float64(p.M) * float64(p.N) * float64(p.K)}
+		k := Case{
+			Name: name, Flops: 2 * float64(batch) * float64(p.M) * float64(p.N) * float64(p.K),
+			Bytes: 4 * float64(len(a)+len(b)+len(c)),
+		}
 		if packed {
 			pb := PackB(b, p.K, p.N, 0, p.TransB)
 			k.Run = func() { MatMulPacked(c, a, pb, p, nil) }

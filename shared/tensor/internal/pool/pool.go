@@ -17,6 +17,10 @@ type Task interface {
 // spinFor bounds the polling of an idle worker, and of a caller that waits for the last parts.
 const spinFor = 50 * time.Microsecond
 
+// keepFor is how long a thread polls before it lets others run on its core between looks: a worker of this pool that
+// the system has put there, or another process.
+const keepFor = 3 * time.Microsecond
+
 // open and waiting are bits of state; the bits below count the workers inside the current job.
 const (
 	open    = 1 << 40
@@ -128,10 +132,9 @@ func (p *workers) join() {
 				return
 			}
 		}
-		if time.Since(start) > spinFor {
+		if !giveWay(start) {
 			break
 		}
-		runtime.Gosched()
 	}
 	for {
 		s := p.state.Load()
@@ -233,11 +236,24 @@ func (p *workers) poll(idle time.Time) bool {
 				return true
 			}
 		}
-		if time.Since(idle) > spinFor {
+		if !giveWay(idle) {
 			return false
 		}
-		runtime.Gosched()
 	}
+}
+
+// giveWay lets goroutines, and after a while other threads, run between two looks of a loop that polls since start. It
+// reports whether the loop may go on.
+func giveWay(start time.Time) bool {
+	polled := time.Since(start)
+	if polled > spinFor {
+		return false
+	}
+	runtime.Gosched()
+	if polled > keepFor {
+		yield()
+	}
+	return true
 }
 
 // park blocks until a caller or resize claims this worker. It looks once more after it has declared

@@ -132,14 +132,32 @@ func TestForCoversTheRange(t *testing.T) {
 	}
 }
 
+// BenchmarkRun is the cost of an empty task: of two parts while the worker polls, and of two parts after it has parked.
 func BenchmarkRun(b *testing.B) {
 	SetThreads(2)
 	defer SetThreads(0)
-	c := &count{hits: make([]atomic.Int32, 4)}
-	for b.Loop() {
-		Run(4, c)
-	}
+	b.Run("polling", func(b *testing.B) {
+		for b.Loop() {
+			Run(2, empty{})
+		}
+	})
+	b.Run("parked", func(b *testing.B) {
+		var spent time.Duration
+		for b.Loop() {
+			for shared.parked.Load() == 0 {
+				time.Sleep(spinFor)
+			}
+			start := time.Now()
+			Run(2, empty{})
+			spent += time.Since(start)
+		}
+		b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N), "ns/op")
+	})
 }
+
+type empty struct{}
+
+func (empty) Do(int) {}
 
 // An idle pool is parked, so it uses no CPU.
 func TestIdleWorkersPark(t *testing.T) {
