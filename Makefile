@@ -66,6 +66,18 @@ modules: ## build every module alone (GOWORK=off) and check that go.mod files ar
 bench: ## kernel benchmarks beside the machine's measured peak
 	go run ./manifold/cmd/manifold bench kernels
 
+.PHONY: benchstat
+benchstat: ## Go benchmarks of every kernel, in the form that benchstat compares (COUNT=7)
+	cd shared/tensor && go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),7) ./...
+
+PEERS_DIR ?= $(or $(XDG_CACHE_HOME),$(TMPDIR),/tmp)/manifold-peers
+
+.PHONY: bench-peers
+bench-peers: build ## ours and other libraries in turns (ROWS=minilm,vae repeats those); they go into PEERS_DIR
+	tools/reference/peers/install.sh $(PEERS_DIR)
+	python3 tools/reference/bench_peers.py --peers $(PEERS_DIR) $(if $(ROWS),--rows $(ROWS)) $(BENCHFLAGS)
+	go run ./tools/results
+
 .PHONY: clean
 clean: ## remove built files
 	rm -rf bin .bin

@@ -109,8 +109,13 @@ func render(name string, text []byte) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	if k := v.get("kind"); k != nil && k.text == diffusionKind {
-		return diffusion(name, text)
+	if k := v.get("kind"); k != nil {
+		switch k.text {
+		case diffusionKind:
+			return diffusion(name, text)
+		case peersKind:
+			return peers(name, text)
+		}
 	}
 	return generic(name, v)
 }

@@ -80,6 +80,8 @@ func TestRefuses(t *testing.T) {
 		`{} {}`:                            "follows",
 		`[]`:                               "object",
 		`{"kind": "diffusion-evaluation"}`: "without rows",
+		`{"kind": "peers"}`:                "without rows",
+		`{"kind": "peers", "results": [{"name": "a", "load": [1, 2]}]}`: `"a" lacks a range`,
 	} {
 		if _, err := render("x", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
