@@ -23,6 +23,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from peers import llama_rows
@@ -39,12 +40,14 @@ def group():
         f.write("-19")
 
 
-def output(command, **options):
-    """What a command writes to standard output, run in a group of its own."""
-    r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                       start_new_session=True, preexec_fn=group, **options)
+def output(command, cwd=None, all_output=False, **options):
+    """What a command writes to standard output (or to both), run in a group of its own."""
+    with tempfile.TemporaryDirectory() as scratch:  # some leave logs where they run
+        r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT if all_output else subprocess.PIPE, text=True,
+                           start_new_session=True, preexec_fn=group, cwd=cwd or scratch, **options)
     if r.returncode:
-        raise RuntimeError(f"{shlex.join(map(str, command))}: {r.stderr.strip()[-500:]}")
+        raise RuntimeError(f"{shlex.join(map(str, command))}: {(r.stderr or r.stdout).strip()[-500:]}")
     return r.stdout
 
 

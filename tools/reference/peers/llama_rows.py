@@ -32,9 +32,9 @@ def turn(bench, model, rows, flags, run):
     flags = list(flags)
     if rows == 8:
         tool = os.path.join(os.path.dirname(bench), "llama-batched-bench")
-        text = run([tool, "-m", model, "-c", "1024", "-npp", "32", "-ntg", "32", "-npl", "8", *flags,
-                    "--output-format", "jsonl"])
-        return [json.loads(line)["speed_tg"] for line in text.splitlines() if line.startswith("{")][-1]
+        text = run([tool, "-m", model, "-c", "1024", "-npp", "32", "-ntg", "32", "-npl", "8", *flags], all_output=True)
+        table = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("|")]
+        return float(table[-1][table[0].index("S_TG t/s")])
     if "-rtr" in flags:
         flags += ["1"]
     size = ["-p", "0", "-n", "64", "-r", "3"] if rows == 1 else ["-p", str(rows), "-n", "0", "-r", "1"]
