@@ -139,8 +139,11 @@ func (t *task[T]) blockPositions() int {
 	return max(1, rows/group)
 }
 
-// packedV says whether values are packed: rows of whole panels are read in place.
-func (t *task[T]) packedV() bool { return t.E%gemm.Width != 0 }
+// packedV says whether values are packed: rows of whole panels are read in place, unless they are a power of two apart,
+// so that they would fall into few cache sets, and read often.
+func (t *task[T]) packedV() bool {
+	return t.E%gemm.Width != 0 || t.v.LD%256 == 0 && t.S >= 128 && t.T >= 128
+}
 
 // pack lays out the keys and, where needed, values of n items.
 func (t *task[T]) pack(n int) {
@@ -149,7 +152,7 @@ func (t *task[T]) pack(n int) {
 	if t.packedV() {
 		t.vPanels = grow(t.vPanels, n*gemm.PackedLen(t.S, t.E))
 	}
-	t.packing, t.parts = true, (t.S+Block-1)/Block
+	t.packing, t.parts = true, (t.S+packKeys-1)/packKeys
 	pool.Run(n*t.parts, t)
 	t.packing = false
 	t.parts = 0
@@ -175,11 +178,14 @@ func (t *task[T]) Do(part int) {
 	workers[T]().put(w)
 }
 
-// packPart packs keys and values of a block of an item.
+// packKeys is the number of keys that a part packs.
+const packKeys = 64
+
+// packPart packs some keys and values of an item.
 func (t *task[T]) packPart(item, block int) {
 	b, h := item/t.KVHeads, item%t.KVHeads
-	from := block * Block
-	n := min(Block, t.S-from)
+	from := block * packKeys
+	n := min(packKeys, t.S-from)
 	padded := (t.S + gemm.Width - 1) / gemm.Width * gemm.Width
 	gemm.PackRows(t.kPanels[(item*padded+from)*t.E:], t.k.at(b*t.S+from, h, t.E), n, t.E, t.k.LD)
 	if t.packedV() {

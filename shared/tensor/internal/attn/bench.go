@@ -36,6 +36,9 @@ func Cases() []Case {
 		}
 		s.Scale, s.S = 0.125, max(s.S, c.cache)
 		cs = append(cs, newCase(c.name, s, c.cache))
+		if c.cache == 0 {
+			cs = append(cs, newGradCase(c.name, s))
+		}
 	}
 	return cs
 }
@@ -71,6 +74,25 @@ func newCase(name string, s Shape, cached int) Case {
 	return c
 }
 
+// newGradCase is the derivative, with five products where the attention has two.
+func newGradCase(name string, s Shape) Case {
+	c := newCase(name+"-grad", s, 0)
+	d, kv := s.Heads*s.E, s.KVHeads*s.E
+	c.Flops *= 2.5
+	c.Bytes = 4 * float64(s.B) * float64(4*s.T*d+4*s.S*kv)
+	c.New = func() func() {
+		q, k, v, y := noise(s.B*s.T, d), noise(s.B*s.S, kv), noise(s.B*s.S, kv), noise(s.B*s.T, d)
+		g := Grads[float32]{
+			Q: q, K: k, V: v, Y: y, DY: q, LSE: make([]float32, s.B*s.Heads*s.T),
+			DQ: noise(s.B*s.T, d), DK: noise(s.B*s.S, kv), DV: noise(s.B*s.S, kv),
+		}
+		Forward(s, y, q, k, v, g.LSE)
+		return func() { Backward(s, g) }
+	}
+	return c
+}
+
+// same is c, for calls that take caches out of something.
 func same(c *Cache[float32]) *Cache[float32] { return c }
 
 // noise is rows of numbers between -1 and 1.

@@ -13,11 +13,9 @@ const GradRows = 64
 
 // Grads are the operands and results of the derivative: y and lse as Forward made them, dy the derivative of y.
 type Grads[T Float] struct {
-	DQ, DK, DV         Rows[T]
-	DY, Q, K, V, Y     Rows[T]
-	LSE                []T
-	positions, qblocks int // of a query block; query blocks
-	kblocks            int
+	DQ, DK, DV     Rows[T]
+	DY, Q, K, V, Y Rows[T]
+	LSE            []T
 }
 
 // gradTask is one call of the derivative on its way through the pool.
@@ -25,6 +23,9 @@ type gradTask[T Float] struct {
 	Shape
 	Grads[T]
 	mode gradMode
+
+	positions, qblocks int // of a query block; their number
+	step, kblocks      int // keys done at once, Block or, for more parts, fewer where that decides no bit; their number
 }
 
 // gradMode is what the parts of a gradTask are.
@@ -81,21 +82,26 @@ func Backward[T Float](s Shape, g Grads[T]) {
 	group := s.Heads / s.KVHeads
 	t.positions = max(1, GradRows/group)
 	t.qblocks = (s.T + t.positions - 1) / t.positions
-	t.kblocks = (s.S + Block - 1) / Block
 	items := s.B * s.KVHeads
 	work := 10 * float64(items*s.T*group) * float64(s.S*s.E)
 	if threads := pool.Threads(); work > 1<<21 && items < 2*threads && (items < threads || items%threads != 0) {
+		t.keyBlocks(64)
 		t.mode = keyBlocks
 		pool.Run(items*t.kblocks, t)
+		t.keyBlocks(Block)
 		t.mode = queryBlocks
 		pool.Run(items*t.qblocks, t)
 	} else {
+		t.keyBlocks(Block)
 		t.mode = wholeItems
 		pool.Run(items, t)
 	}
 	*t = gradTask[T]{}
 	gradTasks[T]().put(t)
 }
+
+// keyBlocks cuts the keys into blocks of step.
+func (t *gradTask[T]) keyBlocks(step int) { t.step, t.kblocks = step, (t.S+step-1)/step }
 
 // Do does one part.
 func (t *gradTask[T]) Do(part int) {
@@ -128,8 +134,8 @@ func (t *gradTask[T]) blocks(w *gradWorker[T], item, j0, j1, i0, i1 int) {
 		length = min(length, t.Lengths[b])
 	}
 	for j := j0; j < j1; j++ {
-		from := j * Block
-		w.keys = max(0, min(Block, length-from))
+		from := j * t.step
+		w.keys = max(0, min(t.step, length-from))
 		if w.keys > 0 {
 			t.packBlock(w, b, h, from)
 		}
@@ -232,7 +238,7 @@ func (t *gradTask[T]) loadQueries(w *gradWorker[T], b, h, from, first, n int) {
 
 // storeKeys writes the derivatives of the keys and values of the block at from; those beyond the sequence are 0.
 func (t *gradTask[T]) storeKeys(w *gradWorker[T], b, h, from int) {
-	for r := range min(Block, t.S-from) {
+	for r := range min(t.step, t.S-from) {
 		dk, dv := t.DK.at(b*t.S+from+r, h, t.E)[:t.E], t.DV.at(b*t.S+from+r, h, t.E)[:t.E]
 		if r >= w.keys {
 			clear(dk)
