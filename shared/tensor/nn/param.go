@@ -17,9 +17,10 @@ type Param struct {
 	// Grad collects gradients; it is nil until Backward first needs it.
 	Grad *tensor.Tensor
 
-	start start
-	mu    sync.Mutex // serialises packing
-	pack  atomic.Pointer[tensor.Packed]
+	start   start
+	mu      sync.Mutex // serialises packing
+	pack    atomic.Pointer[tensor.Packed]
+	changes atomic.Uint64 // calls of Changed
 }
 
 // NewParam returns a Float32 parameter of zeros that Init leaves at zero; see Uniform, Normal, Constant.
@@ -30,7 +31,10 @@ func (p *Param) On(t *autograd.Tape) *autograd.Value { return t.Leaf(p.Tensor) }
 
 // Changed tells the parameter that its elements were written, so that the next inference packs them
 // again. It must not be called while another goroutine runs the layer.
-func (p *Param) Changed() { p.pack.Store(nil) }
+func (p *Param) Changed() {
+	p.changes.Add(1)
+	p.pack.Store(nil)
+}
 
 // packed returns the parameter in the layout of the kernels, packed by f on first use.
 func (p *Param) packed(f func(w *tensor.Tensor) *tensor.Packed) *tensor.Packed {
