@@ -34,6 +34,7 @@ type Measurement struct {
 func Workloads() []Workload {
 	return slices.Concat(
 		productWorkloads(),
+		lowProducts(),
 		encoders(miniLM, f32Linear),
 		encoders(miniLM, int8Linear),
 		encoders(miniLM, bf16Linear),

@@ -2,6 +2,7 @@ package lowp
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"unsafe"
 
@@ -69,9 +70,12 @@ type job struct {
 	padded, hidden []float32      // memory of bias and c
 }
 
+// cacheBytes is what a block's rows, and its result where that is read again, take of the second-level cache.
+const cacheBytes = 3 << 17
+
 // Multiply-adds that are worth a second thread, those worth a part once all threads are busy, and those of the longest
 // part: about half a millisecond.
-const smallWork, partWork, longWork = 1 << 19, 1 << 22, 1 << 26
+const smallWork, partWork, longWork = 1 << 19, 1 << 22, 1 << 27
 
 // Run computes the product.
 func (p *Product) Run() {
@@ -126,25 +130,34 @@ func (p *Product) Run() {
 // to four for each thread otherwise. Rows are divided if every thread gets a whole tile, so that the rows of a part
 // stay with one core from product to product; fewer rows are divided by columns, so that weights are read once.
 func (j *job) cut() {
-	const least, most = 16, 48 // rows of a block
+	const least, most = 16, 128 // rows of a block
 	threads := pool.Threads()
 	work := j.m * j.n * j.B.K
 	parts := 1
 	if work >= smallWork && threads > 1 {
 		parts = threads * min(max(work/(threads*partWork), 1), 4)
 	}
-	blocks := parts
 	switch {
 	case j.m < maxRows*threads:
-		blocks = (j.m + least - 1) / least
-	case j.m < blocks*least:
-		blocks = max(j.m/least/threads, 1) * threads
+		j.size = min(j.m, least)
+	case j.m < parts*least:
+		blocks := max(j.m/least/threads, 1) * threads
+		j.size = (j.m + blocks - 1) / blocks
+	default: // the largest block in cache whose parts end together
+		bytes := 4 * max(j.B.Format.lines(j.B.K), 1)
+		if j.Ep != nil || j.Then.some() {
+			bytes += 4 * j.n
+		}
+		size := min(max(cacheBytes/bytes/maxRows*maxRows, least), most)
+		best := math.MaxInt
+		for ; size >= least; size -= maxRows {
+			blocks := (j.m + size - 1) / size
+			if longest := (blocks + threads - 1) / threads * size; longest < best {
+				best, j.size = longest, size
+			}
+		}
 	}
-	j.size = (j.m + blocks - 1) / blocks
-	if j.size > 2*least {
-		j.size = min((j.size+maxRows-1)/maxRows*maxRows, most)
-	}
-	blocks = (j.m + j.size - 1) / j.size
+	blocks := (j.m + j.size - 1) / j.size
 	j.mr, j.np = j.kern.shape(min(j.size, j.m))
 	j.chunks = max((parts+blocks-1)/blocks, (j.size*j.n*j.B.K+longWork-1)/longWork, 1)
 	j.chunk = (j.panels + j.chunks - 1) / j.chunks
