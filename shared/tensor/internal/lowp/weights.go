@@ -53,6 +53,9 @@ func (w *Weights) panel(p int) []byte {
 
 // set narrows column c.
 func (w *Weights) set(c int, x []float32) {
+	if len(x) == 0 {
+		return
+	}
 	d := w.panel(c / Width)[c%Width*4:]
 	if w.Format == BF16 {
 		for k, v := range x {
