@@ -31,6 +31,7 @@ from peers.rows import PEERS, PUBLISHED, ROWS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+BINARY = os.path.join(ROOT, "bin", "manifold")
 WORTH = 0.5  # of the best peer's speed in the search: what is measured in turns
 
 
@@ -145,10 +146,40 @@ class Llama:
         yield lambda: self.turn(way)
 
 
-def ours(row, args):
-    verb = "train" if "/train/" in ROWS[row]["ours"] else "model"
-    return [os.path.join(ROOT, "bin", "manifold"), "bench", verb, ROWS[row]["ours"], "--turns-from-stdin", "--turn",
-            f"{args.seconds}s", "--threads", str(ROWS[row]["threads"] or args.threads), "--json"]
+class Ours:
+    """Manifold on a network: a process that stays."""
+
+    def __init__(self, row, args):
+        spec = ROWS[row]
+        verb = "train" if "/train/" in spec["ours"] else "model"
+        self.process = Process([BINARY, "bench", verb, spec["ours"], "--turns-from-stdin", "--turn", f"{args.seconds}s",
+                                "--threads", str(spec["threads"] or args.threads), "--json"])
+        self.about, self.close = self.process.ready, self.process.close
+        self.product = spec["kind"].startswith("product")
+
+    def turn(self):
+        """Units a second, and units, arithmetic and bytes of a run."""
+        m = self.process.turn()
+        if self.product:
+            return m["gf_per_s"], m["flops"] / 1e9, m["flops"], m["bytes"]
+        return m["per_second"], m["per_second"] * m["seconds"], m["flops"], m["bytes"]
+
+
+class OurRecipe:
+    """Manifold training by a recipe: a process for every turn."""
+
+    def __init__(self, row, args):
+        spec = ROWS[row]
+        self.command = [BINARY, "bench", "train", os.path.join(ROOT, spec["ours"]), "--steps",
+                        str(spec["shape"]["steps"]), "--threads", str(spec["threads"] or args.threads), "--json"]
+        self.about = json.loads(output(self.command))
+
+    def turn(self):
+        m = json.loads(output(self.command))["results"]
+        return m["steps_per_second"], 1, m["gflops"] * 1e9 / m["steps_per_second"], 0
+
+    def close(self):
+        pass
 
 
 def summary(values):
@@ -174,22 +205,21 @@ def measure(row, args, limits, kept):
     speed = {n: s["ways"][s["best"]] for n, (_, s) in found.items() if s["best"]}
     worth = [n for n in speed if speed[n] >= WORTH * max(speed.values())]
     load = os.getloadavg()[0]
-    mine, theirs, result = [], {n: [] for n in worth}, {}
+    mine, theirs, work = [], {n: [] for n in worth}, []
     with contextlib.ExitStack() as stack:
-        p = Process(ours(row, args))
-        stack.callback(p.close)
+        ours = (OurRecipe if spec["ours"].endswith(".yaml") else Ours)(row, args)
+        stack.callback(ours.close)
         turns = {n: stack.enter_context(found[n][0].turns(found[n][1]["best"])) for n in worth}
         for _ in range(args.turns):
-            result = p.turn()
-            mine.append(spec["items"] / result["seconds"] if spec["kind"].startswith("product") else
-                        result["per_second"])
+            value, *work = ours.turn()
+            mine.append(value)
             for n in worth:
                 theirs[n].append(turns[n]())
     threads = spec["threads"] or args.threads
     out = dict(name=row, workload=spec["ours"], unit=spec["unit"], asked=spec["asked"], threads=threads,
-               turns=args.turns, version=p.ready["version"], numerics=p.ready["numerics"], go=p.ready["go"],
+               turns=args.turns, version=ours.about["version"], numerics=ours.about["numerics"], go=ours.about["go"],
                load=[load, os.getloadavg()[0]],
-               date=now(), floor=floor(spec, result, limits[str(threads)]), manifold=summary(mine))
+               date=now(), floor=floor(spec["ours"], *work, limits[str(threads)]), manifold=summary(mine))
     out["share_of_floor"] = out["manifold"]["median"] / out["floor"]["value"]
     out["peers"] = []
     for n in sorted(found, key=lambda n: -statistics.median(theirs[n]) if n in theirs else 0):
@@ -208,17 +238,14 @@ def measure(row, args, limits, kept):
     return out
 
 
-def floor(spec, measured, limits):
-    """The least time that the arithmetic and the weights take: bf16 multiplies at twice float32's peak, int8 at four
-    times, and weights that do not fit the shared cache come from memory."""
-    name = spec["ours"]
-    times = 4 if "int8" in name or "/q" in name else 2 if "bf16" in name else 1
-    fits = measured["bytes"] < 24e6
-    compute = measured["flops"] / (times * limits["peak_f32_gf_per_s"] * 1e9)
-    read = measured["bytes"] / (limits["read_cache_gb_per_s" if fits else "read_dram_gb_per_s"] * 1e9)
-    seconds = max(compute, read)
-    per_run = spec["items"] if spec["kind"].startswith("product") else measured["per_second"] * measured["seconds"]
-    return dict(value=per_run / seconds, by="arithmetic" if compute >= read else "cache" if fits else "memory")
+def floor(name, units, flops, size, limits):
+    """Units a second if the arithmetic or the weights of a run were all there is: bf16 multiplies at twice float32's
+    peak, int8 at four times, and weights that do not fit the shared cache come from memory."""
+    times = 4 if re.search("int8|/q[0-9]", name) else 2 if "bf16" in name else 1
+    fits = size < 24e6
+    compute = flops / (times * limits["peak_f32_gf_per_s"] * 1e9)
+    read = size / (limits["read_cache_gb_per_s" if fits else "read_dram_gb_per_s"] * 1e9)
+    return dict(value=units / max(compute, read), by="arithmetic" if compute >= read else "cache" if fits else "memory")
 
 
 def now():
@@ -256,6 +283,7 @@ def main():
     p.add_argument("--turns", type=int, default=7)
     p.add_argument("--seconds", type=float, default=0.7, help="timed work of a turn")
     p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--missing", action="store_true", help="only rows that the result lacks, whatever the version")
     p.add_argument("--search-again", action="store_true")
     p.add_argument("--search-only", action="store_true")
     p.add_argument("--llama-bench", default=os.environ.get("LLAMA_BENCH"))
@@ -278,22 +306,22 @@ def main():
         for row in rows:
             search(row, args, kept)
         return
-    binary = os.path.join(ROOT, "bin", "manifold")
-    version = json.loads(output([binary, "version", "--json"]))["version"]
-    listed = json.loads(output([binary, "bench", "list", "--json"]))
+    version = json.loads(output([BINARY, "version", "--json"]))["version"]
+    listed = json.loads(output([BINARY, "bench", "list", "--json"]))
     there = set(listed.get("model") or []) | set(listed.get("train") or [])
     result = load(args.out, dict(kind="peers", results=[]))
     done = {r["name"]: r for r in result["results"]}
     if not wanted:
-        rows = [r for r in rows if r not in done or done[r]["version"] != version]
+        rows = [r for r in rows if r not in done or not args.missing and
+                done[r]["version"].removesuffix("-dirty") != version.removesuffix("-dirty")]
     limits, failed = {}, False
     for row in rows:
-        if ROWS[row]["ours"] not in there:
+        if ROWS[row]["ours"] not in there and not os.path.exists(os.path.join(ROOT, ROWS[row]["ours"])):
             note(f"{row}: manifold has no workload {ROWS[row]['ours']} yet")
             continue
         threads = str(ROWS[row]["threads"] or args.threads)
         if threads not in limits:
-            limits[threads] = json.loads(output([binary, "bench", "limits", "--threads", threads, "--json"]))["results"]
+            limits[threads] = json.loads(output([BINARY, "bench", "limits", "--threads", threads, "--json"]))["results"]
         try:
             done[row] = measure(row, args, limits, kept)
         except (RuntimeError, LookupError, ValueError) as error:

@@ -114,8 +114,8 @@ func (c *comparison) facts(line printer) {
 	line("| machine | %s, Linux %s |", c.Machine, c.Kernel)
 	for _, n := range slices.Sorted(maps.Keys(c.Limits)) {
 		l := c.Limits[n]
-		line("| limits of threads: %s | float32 %s GF/s, read of memory %s GB/s, of the shared cache %s GB/s, measured before |",
-			n, number(l.Peak), number(l.DRAM), number(l.Cache))
+		line("| limits of threads: %s | float32 %s GF/s, read of memory %s GB/s, of the shared cache %s GB/s |", n,
+			number(l.Peak), number(l.DRAM), number(l.Cache))
 	}
 	var ours, theirs []string
 	for _, d := range c.Results {
@@ -129,18 +129,19 @@ func (c *comparison) facts(line printer) {
 	line("| Manifold | %s |", strings.Join(unique(ours), ", "))
 	line("| peers | %s |", strings.Join(unique(theirs), ", "))
 	line("| date | %s |", c.Date)
-	line("\nEvery figure is the median over turns in which Manifold and its peers alternate, each a process in a scheduling " +
-		"group of its own, in brackets the range. A ratio above 1 means that Manifold is faster; its range is that of " +
-		"the turns. A peer runs in the fastest way that was found for it. The floor is the larger of the arithmetic at " +
-		"the machine's peak (bf16 twice and int8 four times that of float32) and of reading the weights once; " +
-		"convolutions count their direct arithmetic, which Winograd's undercuts.\n")
+	line("\nEvery figure is the median over turns in which Manifold and its peers alternate, each a process in a " +
+		"scheduling group of its own, in brackets the range. A ratio above 1 means that Manifold is faster; its range " +
+		"is that of the turns. A peer runs in the fastest way that was found for it. The floor is the larger of the " +
+		"arithmetic at the machine's peak (bf16 twice and int8 four times that of float32) and of reading the weights " +
+		"once; convolutions count their direct arithmetic, which Winograd's undercuts.\n")
 }
 
 // table is the comparison itself; it returns the short form for README.md.
 func (c *comparison) table(line printer) string {
 	var short strings.Builder
 	short.WriteString("| workload | Manifold | best peer | ratio |\n|---|--:|--:|--:|\n")
-	line("| workload | unit | floor | Manifold | best peer | its figure | ratio | asked | share of the floor | turns | load |")
+	line("| workload | unit | floor | Manifold | best peer | its figure | ratio | asked | share of the floor | turns | " +
+		"load |")
 	line("|---|---|--:|--:|---|--:|--:|--:|--:|--:|--:|")
 	for _, d := range c.Results {
 		b := d.best()
@@ -171,15 +172,15 @@ func (c *comparison) published(line printer) {
 		return
 	}
 	line("## Peers under their published figures\n")
-	line("The published figures are of two cores of a Zen 5, whose limits differ. The third column scales them by the limit " +
-		"that bounds the workload; a peer well under that is slow here for another reason, and its ratio is to be read " +
-		"with care.\n")
+	line("The published figures are of two cores of a Zen 5, whose limits differ. The third column scales them by the " +
+		"limit that bounds the workload; a peer well under that is slow here for another reason, and its ratio is to be " +
+		"read with care.\n")
 	line("| workload | published | scaled to this machine | by | here | of the scaled |\n|---|--:|--:|---|--:|--:|")
 	limits := map[string]string{"peak": "float32 peak", "read": "memory", "cache": "shared cache"}
 	for _, d := range rows {
 		p, here := d.Published, d.best().Median
-		line("| %s | %s | %s | %s | %s | %.0f %% |", d.Name, number(p.Value), number(p.Scaled), limits[p.Limit], number(here),
-			100*here/p.Scaled)
+		line("| %s | %s | %s | %s | %s | %.0f %% |", d.Name, number(p.Value), number(p.Scaled), limits[p.Limit],
+			number(here), 100*here/p.Scaled)
 	}
 	line("")
 }

@@ -1,7 +1,8 @@
 """llama.cpp's and ik_llama.cpp's own benchmarks: one call of a binary is a turn.
 
-One row of a decoder is llama-bench's tg64, 128 or 512 rows are its pp128 or pp512, 8 rows are the decoding of llama-batched-bench with
-8 sequences of 32 + 32 tokens. Ways: threads (fewer can be faster for small models), and ik_llama's repacking at load.
+One row of a decoder is llama-bench's tg64, 128 or 512 rows are its pp128 or pp512, 8 rows are the decoding of
+llama-batched-bench with 8 sequences of 32 + 32 tokens. Ways: threads (fewer can be faster for small models), and
+ik_llama's repacking at load.
 """
 
 import json

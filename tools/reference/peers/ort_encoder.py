@@ -51,8 +51,8 @@ def build(path, batch, tokens, packed):
 
     def skip(x, old, norm, name):
         return b.node("SkipLayerNormalization",
-                      [x, old, b.weight(norm + ".g", state[norm + ".weight"]), b.weight(norm + ".b", state[norm + ".bias"]),
-                       bias(name)], OWN, epsilon=1e-12)
+                      [x, old, b.weight(norm + ".g", state[norm + ".weight"]),
+                       b.weight(norm + ".b", state[norm + ".bias"]), bias(name)], OWN, epsilon=1e-12)
 
     for i in range(6):
         p = f"encoder.layer.{i}."
@@ -63,7 +63,8 @@ def build(path, batch, tokens, packed):
             a = b.node("Attention", [x, w, all_bias], OWN, num_heads=12)
         else:
             a = b.node("MultiHeadAttention", [linear(x, n) for n in qkv] + [all_bias], OWN, num_heads=12)
-        x = skip(linear(a, p + "attention.output.dense"), x, p + "attention.output.LayerNorm", p + "attention.output.dense")
+        out = p + "attention.output."
+        x = skip(linear(a, out + "dense"), x, out + "LayerNorm", out + "dense")
         h = b.node("BiasGelu", [linear(x, p + "intermediate.dense"), bias(p + "intermediate.dense")], OWN)
         x = skip(linear(h, p + "output.dense"), x, p + "output.LayerNorm", p + "output.dense")
     b.save(path, helper.make_tensor_value_info("ids", TensorProto.INT32, (batch, tokens)),

@@ -53,7 +53,7 @@ def bound(s, feeds, want=None, error=1e-3):
 
 
 def graph(nodes, inputs, outputs, weights):
-    g = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(w, name) for name, w in weights.items()])
+    g = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(w, n) for n, w in weights.items()])
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(g, opset_imports=opsets, ir_version=8).SerializeToString()
 

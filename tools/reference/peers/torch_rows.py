@@ -1,7 +1,7 @@
 """PyTorch's ways of every row. A way is a function that prepares a run; `ways` never measures.
 
-Eager and compiled, in PyTorch's layout and channels_last, with weights packed for oneDNN where it offers that; constants
-are frozen in forward passes. Every other way is checked against eager mode.
+Eager and compiled, in PyTorch's layout and channels_last, with weights packed for oneDNN where it offers that;
+constants are frozen in forward passes. Every other way is checked against eager mode.
 """
 
 import os
@@ -108,19 +108,19 @@ def product_int8(m, k, n):
         net = compiled(Mm().eval(), mode, True)
         return no_grad(lambda: net(a8))
 
-    def dynamic(engine):
+    def packed(engine):
         torch.backends.quantized.engine = engine
-        w = torch.quantize_per_channel(layer.weight.detach(), torch.full((n,), 0.01), torch.zeros(n, dtype=torch.int64), 0,
-                                       torch.qint8)
-        packed = torch.ops.quantized.linear_prepack(w, None)
-        return inference(lambda: torch.ops.quantized.linear_dynamic(a, packed))
+        scales, zeros = torch.full((n,), 0.01), torch.zeros(n, dtype=torch.int64)
+        w = torch.quantize_per_channel(layer.weight.detach(), scales, zeros, 0, torch.qint8)
+        return torch.ops.quantized.linear_prepack(w, None)
+
+    def dynamic(engine):
+        w = packed(engine)
+        return inference(lambda: torch.ops.quantized.linear_dynamic(a, w))
 
     def static(engine):
-        torch.backends.quantized.engine = engine
-        w = torch.quantize_per_channel(layer.weight.detach(), torch.full((n,), 0.01), torch.zeros(n, dtype=torch.int64), 0,
-                                       torch.qint8)
-        packed, x = torch.ops.quantized.linear_prepack(w, None), torch.quantize_per_tensor(a, 0.03, 128, torch.quint8)
-        return inference(lambda: torch.ops.quantized.linear(x, packed, 0.5, 128))
+        w, x = packed(engine), torch.quantize_per_tensor(a, 0.03, 128, torch.quint8)
+        return inference(lambda: torch.ops.quantized.linear(x, w, 0.5, 128))
 
     return {"_int_mm": int_mm, "compiled-_int_mm": lambda: compiled_int_mm("default"),
             "linear-onednn": lambda: static("onednn"), "linear-x86": lambda: static("x86"),
@@ -205,30 +205,12 @@ def vae(batch):
             "compiled-step": lambda: way(None, True)}
 
 
-def small_unet(batch, config):
-    from peers.small_unet import SmallUNet
-
-    def way(mode, last):
-        torch.manual_seed(1)
-        model = SmallUNet(config).train()
-        side, channels = config["image_size"], config["in_channels"]
-        x, t = torch.randn(batch, channels, side, side), torch.arange(batch).float()
-        noise = torch.randn_like(x)
-        if last:
-            model, x, noise = (v.to(memory_format=torch.channels_last) for v in (model, x, noise))
-        adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-        net = compiled(model, mode, False)
-
-        def step():
-            adam.zero_grad(set_to_none=True)
-            nn.functional.mse_loss(net(x, t), noise).backward()
-            adam.step()
-        return step
-
-    return {name + suffix: lambda mode=mode, last=last: way(mode, last)
+def small_unet(batch, steps):
+    from peers.small_unet import Trainer
+    return {name + suffix: lambda mode=mode, last=last: Trainer(batch, mode, last)
             for name, mode in (("eager", None), ("compiled", "default"))
             for suffix, last in (("", False), ("-channels_last", True))}
 
 
-KINDS = dict(product=product, product_bf16=product_bf16, product_int8=product_int8, unet=unet, dcgan=dcgan, minilm=minilm,
-             minilm_int8=minilm_int8, vae=vae, small_unet=small_unet)
+KINDS = dict(product=product, product_bf16=product_bf16, product_int8=product_int8, unet=unet, dcgan=dcgan,
+             minilm=minilm, minilm_int8=minilm_int8, vae=vae, small_unet=small_unet)
