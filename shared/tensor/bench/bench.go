@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/manifold-gen/manifold/shared/tensor"
-	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
-	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
 )
 
 // Result is one benchmarked kernel.
@@ -36,24 +34,22 @@ type Result struct {
 // Names lists the kernels that can be measured.
 func Names() []string {
 	var l []string
-	for _, c := range gemm.Cases() {
-		l = append(l, c.Name)
+	for _, k := range kernels() {
+		l = append(l, k.name)
 	}
 	return l
 }
 
-// Peak measures the multiply-adds on registers alone that one thread reaches with the kernels in use, in GF/s.
-func Peak() float64 { return gemm.PeakFMA(cpu.Active()) }
-
 // Run measures the kernel of the given name: the median of samples samples, each of at least 20 ms of work, with
 // packing counted, using the kernels and threads in use. It returns false for an unknown name.
 func Run(name string, samples int) (Result, bool) {
-	i := slices.IndexFunc(gemm.Cases(), func(c gemm.CaseMaker) bool { return c.Name == name })
+	all := kernels()
+	i := slices.IndexFunc(all, func(k kernel) bool { return k.name == name })
 	if i < 0 {
 		return Result{}, false
 	}
-	c := gemm.Cases()[i].New()
-	peak := Peak() * float64(tensor.Threads())
+	c := all[i].make()
+	peak := all[i].peak() * float64(tensor.Threads())
 	t := median(c.Run, 20*time.Millisecond, samples)
 	r := Result{
 		Name: name, Kernels: tensor.Kernels(), Threads: tensor.Threads(),

@@ -10,7 +10,7 @@ type Case struct {
 	Name   string
 	Format Format
 	Ops    float64 // of one Run, two for every multiply-add
-	Bytes  float64 // of the weights
+	Bytes  float64 // of the operands and the result, once each
 	Run    func()
 }
 
@@ -37,7 +37,8 @@ func Cases() []CaseMaker {
 				rows.From(f, ramp(m*k), m, k)
 				p := Product{C: make([]float32, m*n), A: &rows, B: Pack(f, ramp(k*n), k, n, false)}
 				return Case{
-					Name: name, Format: f, Ops: 2 * float64(m) * float64(k) * float64(n), Bytes: float64(p.B.Bytes()),
+					Name: name, Format: f, Ops: 2 * float64(m) * float64(k) * float64(n),
+					Bytes: float64(p.B.Bytes() + m*k*f.size() + 4*m*n),
 					Run: func() { p.Run() },
 				}
 			}})

@@ -7,7 +7,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
 )
 
-// BenchmarkProduct reports GOP/s, the share of the peak of all threads, and GB/s of weights.
+// BenchmarkProduct reports GOP/s, the share of the peak of all threads, and GB/s of operands and result.
 func BenchmarkProduct(b *testing.B) {
 	for _, m := range Cases() {
 		b.Run(m.Name, func(b *testing.B) {

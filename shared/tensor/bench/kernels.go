@@ -1,0 +1,36 @@
+package bench
+
+import (
+	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/lowp"
+)
+
+// kernel is a case of any family with the peak that it is held against.
+type kernel struct {
+	name string
+	peak func() float64 // of one thread, in GF/s; 0 if there is no instruction for it
+	make func() gemm.Case
+}
+
+// kernels lists the cases of all families.
+func kernels() []kernel {
+	var l []kernel
+	for _, c := range gemm.Cases() {
+		l = append(l, kernel{name: c.Name, peak: Peak, make: c.New})
+	}
+	for _, c := range lowp.Cases() {
+		l = append(l, kernel{
+			name: c.Name, peak: func() float64 { return lowp.Peak(c.Format) },
+			make: func() gemm.Case {
+				k := c.New()
+				return gemm.Case{Name: k.Name, Flops: k.Ops, Bytes: k.Bytes, Run: k.Run}
+			},
+		})
+	}
+	return l
+}
+
+// Peak measures the multiply-adds of float32 on registers alone that one thread reaches with the kernels in use, in
+// GF/s.
+func Peak() float64 { return gemm.PeakFMA(cpu.Active()) }
