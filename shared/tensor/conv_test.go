@@ -36,3 +36,42 @@ func firstRows(d DType, m *Tensor, n int) *Tensor {
 	Slice(y, m, 0, 0)
 	return y
 }
+
+// The operations on two operands equal those on their concatenation.
+func TestConcatOfChannels(t *testing.T) {
+	defer restore(t)()
+	for _, threads := range []int{1, 3} {
+		SetThreads(threads)
+		for _, d := range []DType{Float32, Float64} {
+			for _, s := range []struct{ n, h, w, ca, cb, co, k, groups int }{
+				{2, 5, 7, 16, 8, 20, 1, 6}, {1, 16, 16, 256, 128, 32, 1, 32}, {2, 8, 9, 32, 16, 16, 3, 4}, {3, 3, 5, 16, 5, 4, 3, 1},
+			} {
+				a, b := input(d, 1, s.n, s.h, s.w, s.ca), input(d, 2, s.n, s.h, s.w, s.cb)
+				c := s.ca + s.cb
+				both := fresh(d, s.n, s.h, s.w, c)
+				Concat(both, 3, a, b)
+				w, bias := PackConv(input(d, 3, s.k, s.k, c, s.co)), input(d, 4, s.co)
+				got, want := fresh(d, s.n, s.h, s.w, s.co), fresh(d, s.n, s.h, s.w, s.co)
+				Conv2DConcatPacked(got, a, b, w, Same(s.k), &Epilogue{Bias: bias})
+				Conv2DPacked(want, both, w, Same(s.k), &Epilogue{Bias: bias})
+				same(t, "Conv2DConcatPacked", got, want)
+
+				y, z := fresh(d, s.n, s.h, s.w, c), fresh(d, s.n, s.h, s.w, c)
+				m, r, m2, r2 := fresh(d, s.n, s.groups), fresh(d, s.n, s.groups), fresh(d, s.n, s.groups), fresh(d, s.n, s.groups)
+				gamma, beta := input(d, 5, c), input(d, 6, c)
+				GroupNormSiLUConcat(y, m, r, a, b, gamma, beta, s.groups, 1e-6)
+				GroupNormSiLU(z, m2, r2, both, gamma, beta, s.groups, 1e-6)
+				same(t, "GroupNormSiLUConcat", y, z)
+				same(t, "mean", m, m2)
+				same(t, "rstd", r, r2)
+				steady := func() {
+					Conv2DConcatPacked(got, a, b, w, Same(s.k), nil)
+					GroupNormSiLUConcat(y, m, r, a, b, gamma, beta, s.groups, 1e-6)
+				}
+				if n := testing.AllocsPerRun(10, steady); n != 0 {
+					t.Errorf("%+v: %g allocations", s, n)
+				}
+			}
+		}
+	}
+}

@@ -15,8 +15,11 @@ var composed = map[string]bool{
 
 // closedForm names the exported operations that need no golden, and the test that covers them.
 var closedForm = map[string]string{
-	"PackB":            "TestPackedEqualsUnpacked",
-	"PackConv":         "TestPackedEqualsUnpacked",
+	"PackB":    "TestPackedEqualsUnpacked",
+	"PackConv": "TestPackedEqualsUnpacked",
+
+	"Conv2DConcatPacked": "TestConcatOfChannels", "GroupNormSiLUConcat": "TestConcatOfChannels",
+
 	"ScaleAdd":         "TestScaleAdd",
 	"AttentionEx":      "TestAttentionGoldens",
 	"AttentionCached":  "TestAttentionChunksAndCaches",

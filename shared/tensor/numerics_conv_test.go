@@ -60,5 +60,21 @@ func convCases() []numericsCase {
 			return []*Tensor{dw}
 		})
 	}
+	for _, s := range []struct{ n, h, w, ca, cb, co, k int }{{2, 5, 7, 16, 8, 20, 1}, {2, 8, 9, 32, 16, 16, 3}} {
+		label := fmt.Sprintf("[%d %d %d %d+%d]*[%d %d %d]", s.n, s.h, s.w, s.ca, s.cb, s.k, s.k, s.co)
+		add("Conv2DConcatPacked", label, 0, func(d DType) []*Tensor {
+			y := fresh(d, s.n, s.h, s.w, s.co)
+			Conv2DConcatPacked(y, input(d, 1, s.n, s.h, s.w, s.ca), input(d, 2, s.n, s.h, s.w, s.cb),
+				PackConv(input(d, 3, s.k, s.k, s.ca+s.cb, s.co)), Same(s.k), nil)
+			return []*Tensor{y}
+		})
+		add("GroupNormSiLUConcat", label, 0, func(d DType) []*Tensor {
+			c := s.ca + s.cb
+			y, mean, rstd := fresh(d, s.n, s.h, s.w, c), fresh(d, s.n, 4), fresh(d, s.n, 4)
+			GroupNormSiLUConcat(y, mean, rstd, input(d, 1, s.n, s.h, s.w, s.ca), input(d, 2, s.n, s.h, s.w, s.cb),
+				input(d, 3, c), input(d, 4, c), 4, 1e-5)
+			return []*Tensor{y, mean, rstd}
+		})
+	}
 	return cs
 }

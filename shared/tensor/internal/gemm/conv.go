@@ -79,31 +79,45 @@ func Conv2D[T Float](dst, x, w []T, c Conv, ep Epilogue[T]) {
 	c.check(len(x), len(w), len(dst))
 	g := c.geometry()
 	if f := winogradForm[T](&g); f != winograd.None {
-		winogradConv(as32(dst), as32(x), nil, rowTaps(as32(w), c.Ci, c.Co), g, f, epilogue32(ep))
+		winogradConv(as32(dst), as32(x), nil, nil, rowTaps(as32(w), c.Ci, c.Co), g, f, epilogue32(ep))
 		return
 	}
 	j := newJob[T]()
 	j.weights(w, nil, c.KH*c.KW*c.Ci, c.Co, g.n*g.oh*g.ow)
-	j.convolve(dst, x, g, ep)
+	j.convolve(dst, x, nil, g, ep)
 	j.release()
 }
 
 // Conv2DPacked is Conv2D with weights packed by PackConv for the same kernel and channels.
 func Conv2DPacked[T Float](dst, x []T, w *PackedConv[T], c Conv, ep Epilogue[T]) {
-	c = c.normal()
 	c.check(len(x), -1, len(dst))
+	w.convolve(dst, x, nil, c, 0, ep)
+}
+
+// Conv2DConcatPacked is Conv2DPacked of pictures whose first split channels lie in x and the others in x2.
+func Conv2DConcatPacked[T Float](dst, x, x2 []T, w *PackedConv[T], c Conv, split int, ep Epilogue[T]) {
+	if split < 1 || split >= c.Ci || len(x) != c.N*c.H*c.W*split {
+		panic(fmt.Sprintf("gemm: %d elements of %d channels do not fit %+v", len(x), split, c))
+	}
+	c.check(len(x)+len(x2), -1, len(dst))
+	w.convolve(dst, x, x2, c, split, ep)
+}
+
+func (w *PackedConv[T]) convolve(dst, x, x2 []T, c Conv, split int, ep Epilogue[T]) {
+	c = c.normal()
 	if !w.fits(c) {
 		panic(fmt.Sprintf("gemm: weights packed for %+v do not fit %+v", w.c, c))
 	}
 	g := c.geometry()
+	g.split = split
 	if f := winogradForm[T](&g); f != winograd.None {
 		t := panelTaps(as32(w.direct.Data), c.Ci)
-		winogradConv(as32(dst), as32(x), w.forms.get(f, t, c.Ci, c.Co), t, g, f, epilogue32(ep))
+		winogradConv(as32(dst), as32(x), as32(x2), w.forms.get(f, t, c.Ci, c.Co), t, g, f, epilogue32(ep))
 		return
 	}
 	j := newJob[T]()
 	j.weights(nil, w.direct, c.KH*c.KW*c.Ci, c.Co, g.n*g.oh*g.ow)
-	j.convolve(dst, x, g, ep)
+	j.convolve(dst, x, x2, g, ep)
 	j.release()
 }
 

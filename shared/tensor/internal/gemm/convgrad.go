@@ -119,14 +119,14 @@ func (j *job[T]) inputGrad(dx, dy, w []T, pg *PackedGrad[T], c Conv, ep Epilogue
 					if pg != nil {
 						u = pg.forms.get(form, t, c.Co, c.Ci)
 					}
-					winogradConv(as32(dx), as32(dy), u, t, g, form, epilogue32(ep))
+					winogradConv(as32(dx), as32(dy), nil, u, t, g, form, epilogue32(ep))
 					return
 				}
 				j.b = packedOperand(data, f.rows*f.cols*c.Co)
 				if c.StrideH*c.StrideW == 1 {
-					j.convolve(dx, dy, g, ep)
+					j.convolve(dx, dy, nil, g, ep)
 				} else {
-					j.convolve(dx, dy, g, nil)
+					j.convolve(dx, dy, nil, g, nil)
 				}
 			}
 			at += n
@@ -309,7 +309,7 @@ func (t *wgradTask[T]) prepare(i int) {
 	pixels := g.oh * g.ow
 	x := t.srcX[n*g.h*g.w*g.ch : (n+1)*g.h*g.w*g.ch]
 	if !l.inPlace {
-		copyLines(g, l, t.x[i*t.picture:], x, 0, g.oh)
+		copyLines(g, l, t.x[i*t.picture:], x, nil, 0, g.oh)
 	}
 	if !t.packDY {
 		return

@@ -9,6 +9,8 @@ type geometry struct {
 	kh, kw, sh, sw int
 	top, left      int
 	c0, cN, cH, cW int
+	// split > 0: the first split channels lie in one operand and the others in a second one.
+	split int
 }
 
 // inside says whether every tap falls on the picture.
@@ -24,7 +26,7 @@ type layout struct {
 }
 
 func (g *geometry) layout() layout {
-	if g.ch == 0 || g.inside() {
+	if g.split == 0 && (g.ch == 0 || g.inside()) {
 		return layout{inPlace: true, line: g.w * g.ch}
 	}
 	return layout{line: ((g.ow-1)*g.sw + g.kw) * g.ch}
@@ -35,7 +37,7 @@ func (g *geometry) lines(n int) int { return (n-1)*g.sh + g.kh }
 
 // copyLines writes the padded lines that output rows [i0, i1) of picture x read, and returns how many
 // elements that were.
-func copyLines[T Float](g *geometry, l layout, dst, x []T, i0, i1 int) int {
+func copyLines[T Float](g *geometry, l layout, dst, x, x2 []T, i0, i1 int) int {
 	lines := g.lines(i1 - i0)
 	width := l.line / g.ch
 	lo := min(max(0, g.left), width)      // first copied pixel that lies on the picture
@@ -48,10 +50,27 @@ func copyLines[T Float](g *geometry, l layout, dst, x []T, i0, i1 int) int {
 			continue
 		}
 		clear(d[:lo*g.ch])
-		copy(d[lo*g.ch:hi*g.ch], x[(h*g.w+lo-g.left)*g.ch:(h*g.w+hi-g.left)*g.ch])
+		from, to := h*g.w+lo-g.left, h*g.w+hi-g.left
+		if g.split > 0 {
+			copyPixels(d[lo*g.ch:], x[from*g.split:to*g.split], g.ch, g.split)
+			copyPixels(d[lo*g.ch+g.split:], x2[from*(g.ch-g.split):to*(g.ch-g.split)], g.ch, g.ch-g.split)
+		} else {
+			copy(d[lo*g.ch:hi*g.ch], x[from*g.ch:to*g.ch])
+		}
 		clear(d[hi*g.ch:])
 	}
 	return lines * l.line
+}
+
+// copyPixels copies pixels of n channels to pixels that lie ld elements apart.
+func copyPixels[T Float](dst, src []T, ld, n int) {
+	for len(src) > 0 {
+		copy(dst[:n], src[:n])
+		src = src[n:]
+		if len(src) > 0 {
+			dst = dst[ld:]
+		}
+	}
 }
 
 // convTask computes bands of output rows.
@@ -60,6 +79,7 @@ type convTask[T Float] struct {
 	g    geometry
 	l    layout
 	y, x []T
+	x2   []T // the channels from split on
 }
 
 // tapSegments lists the reduction over the taps and channels: a run for every kernel row, cut where a
@@ -85,18 +105,18 @@ func (j *job[T]) tapSegments(g *geometry, l layout) {
 	j.makeSteps(j.b.strideK)
 }
 
-// convolve computes one geometry; j.b is set.
-func (j *job[T]) convolve(y, x []T, g geometry, ep Epilogue[T]) {
+// convolve computes one geometry; j.b is set. x2 holds the channels from g.split on, if that is not 0.
+func (j *job[T]) convolve(y, x, x2 []T, g geometry, ep Epilogue[T]) {
 	pixels := g.n * g.oh * g.ow
 	if pixels == 0 || g.co == 0 {
 		return
 	}
-	if narrowOut(g.co) && g.sw == 1 && g.ch >= 8 {
+	if narrowOut(g.co) && g.sw == 1 && g.ch >= 8 && g.split == 0 {
 		j.exchange(y, x, g, ep)
 		return
 	}
 	t := &j.conv2d
-	*t = convTask[T]{j: j, g: g, l: g.layout(), y: y, x: x}
+	*t = convTask[T]{j: j, g: g, l: g.layout(), y: y, x: x, x2: x2}
 	j.kern, j.ep = kernelsFor[T](), ep
 	j.tapSegments(&g, t.l)
 	const band = 1 << 15 // elements of input and of output that a part should touch
@@ -123,12 +143,17 @@ func (t *convTask[T]) Do(i int) {
 	for r := q.r0; r < q.r1; {
 		n, i0 := r/g.oh, r%g.oh
 		i1 := min(g.oh, i0+q.r1-r)
-		x := t.x[n*g.h*g.w*g.ch : (n+1)*g.h*g.w*g.ch]
+		x, x2, pixels := t.x, t.x2, g.h*g.w
+		if g.split > 0 {
+			x, x2 = x[n*pixels*g.split:(n+1)*pixels*g.split], x2[n*pixels*(g.ch-g.split):(n+1)*pixels*(g.ch-g.split)]
+		} else {
+			x = x[n*pixels*g.ch : (n+1)*pixels*g.ch]
+		}
 		base, line, pixel := used, g.sh*l.line, g.sw*g.ch
 		if l.inPlace {
 			base = ((n*g.h+i0*g.sh-g.top)*g.w - g.left) * g.ch
 		} else {
-			used += copyLines(g, l, s.a[used:], x, i0, i1)
+			used += copyLines(g, l, s.a[used:], x, x2, i0, i1)
 		}
 		c := g.c0 + n*g.cN + i0*g.cH
 		for range i1 - i0 {

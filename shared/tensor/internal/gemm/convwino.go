@@ -88,6 +88,7 @@ type winogradJob struct {
 	form winograd.Form
 	g    geometry
 	x, y []float32
+	x2   []float32 // the channels from g.split on
 	u    []float32
 	ep   Epilogue[float32]
 	kern kernels
@@ -128,8 +129,9 @@ func (j *winogradJob) transform(u []float32, f winograd.Form, t taps, ch, co int
 	j.transforming = false
 }
 
-// winogradConv computes a geometry in form f by the weights u, or by t if u is nil.
-func winogradConv(y, x, u []float32, t taps, g geometry, f winograd.Form, ep Epilogue[float32]) {
+// winogradConv computes a geometry in form f by the weights u, or by t if u is nil. x2 holds the channels from g.split
+// on, if that is not 0.
+func winogradConv(y, x, x2, u []float32, t taps, g geometry, f winograd.Form, ep Epilogue[float32]) {
 	if g.n == 0 {
 		return
 	}
@@ -139,7 +141,7 @@ func winogradConv(y, x, u []float32, t taps, g geometry, f winograd.Form, ep Epi
 		u = j.own
 		j.transform(u, f, t, g.ch, g.co)
 	}
-	j.form, j.g, j.x, j.y, j.u, j.ep, j.kern = f, g, x, y, u, ep, kernelsFor[float32]()
+	j.form, j.g, j.x, j.x2, j.y, j.u, j.ep, j.kern = f, g, x, x2, y, u, ep, kernelsFor[float32]()
 	j.segs = j.segs[:0]
 	for k := 0; k < g.ch; k += winogradBlock {
 		n := min(winogradBlock, g.ch-k)
@@ -245,31 +247,41 @@ func pointStride(n, ld int) int {
 
 // pixels transforms the pixels of tiles [t0, t1).
 func (j *winogradJob) pixels(s *winogradScratch, t0, t1 int) {
-	g, n := &j.g, j.form.Span()
+	g := &j.g
 	ld := g.ch + Width // rows a power of two apart would fall into the same few cache sets
-	stride := pointStride(t1-t0, ld)
-	s.v = grow(s.v, stride*j.form.Points())
+	s.v = grow(s.v, pointStride(t1-t0, ld)*j.form.Points())
 	if len(s.zeros) < g.ch {
 		s.zeros = make([]float32, g.ch)
 	}
-	zero, x := first(s.zeros), first(j.x)
-	s.args.Table, s.args.N, s.args.Stride = &s.table[0], 4*g.ch, 4*stride
+	if g.split == 0 {
+		j.channels(s, t0, t1, j.x, 0, g.ch)
+		return
+	}
+	j.channels(s, t0, t1, j.x, 0, g.split)
+	j.channels(s, t0, t1, j.x2, g.split, g.ch-g.split)
+}
+
+// channels transforms the n channels of x, which become channels c0 and on.
+func (j *winogradJob) channels(s *winogradScratch, t0, t1 int, in []float32, c0, n int) {
+	g, span, ld := &j.g, j.form.Span(), j.g.ch+Width
+	zero, x := first(s.zeros), first(in)
+	s.args.Table, s.args.N, s.args.Stride = &s.table[0], 4*n, 4*pointStride(t1-t0, ld)
 	for t := t0; t < t1; t++ {
 		pic, h0, w0 := j.place(t)
 		h0, w0 = h0-g.top, w0-g.left
-		for i := range n {
+		for i := range span {
 			h := h0 + i
 			line := (pic*g.h + h) * g.w
-			for k := range n {
+			for k := range span {
 				w := w0 + k
 				p := zero
 				if uint(h) < uint(g.h) && uint(w) < uint(g.w) {
-					p = unsafe.Add(x, (line+w)*g.ch*4)
+					p = unsafe.Add(x, (line+w)*n*4)
 				}
-				s.table[i*n+k] = p
+				s.table[i*span+k] = p
 			}
 		}
-		s.args.Data = unsafe.Pointer(&s.v[(t-t0)*ld])
+		s.args.Data = unsafe.Pointer(&s.v[(t-t0)*ld+c0])
 		winograd.Input(j.form, &s.args)
 	}
 }

@@ -80,12 +80,19 @@ func ColGradSums[T Float](dsum, dxhat, dy, x, mean, rstd []T, rows, ld int) {
 // Deviations are ColSquareDevs from the group's mean, added the same way; rstd = 1/sqrt(var + eps) with
 // var = sum/count. scratch holds at least 2*cols elements.
 func GroupStats[T Float](mean, rstd, x []T, rows, cols, ld int, eps float64, scratch []T) {
-	groups := len(mean)
-	per := cols / groups
-	count := T(rows * per)
 	sums, means := scratch[:cols], scratch[cols:2*cols]
 	ColSums(sums, x, rows, ld)
-	for g := range groups {
+	GroupMeans(mean, means, sums, rows)
+	ColSquareDevs(sums, x, means, rows, ld)
+	GroupRstds(rstd, sums, rows, eps)
+}
+
+// GroupMeans is the part of GroupStats that follows the channel sums of rows rows: mean by group, and means, the same
+// by channel.
+func GroupMeans[T Float](mean, means, sums []T, rows int) {
+	per := len(sums) / len(mean)
+	count := T(rows * per)
+	for g := range mean {
 		var s T
 		for _, v := range sums[g*per : (g+1)*per] {
 			s += v
@@ -95,8 +102,13 @@ func GroupStats[T Float](mean, rstd, x []T, rows, cols, ld int, eps float64, scr
 			means[c] = mean[g]
 		}
 	}
-	ColSquareDevs(sums, x, means, rows, ld)
-	for g := range groups {
+}
+
+// GroupRstds is the part of GroupStats that follows the channel sums of squared deviations.
+func GroupRstds[T Float](rstd, sums []T, rows int, eps float64) {
+	per := len(sums) / len(rstd)
+	count := T(rows * per)
+	for g := range rstd {
 		var s T
 		for _, v := range sums[g*per : (g+1)*per] {
 			s += v
