@@ -85,3 +85,10 @@ func TestDDPMAloneEqualsBatch(t *testing.T) {
 		t.Errorf("%g allocations in a pass", n)
 	}
 }
+
+func TestSizeOfCIFAR10(t *testing.T) {
+	d := NewDDPM(CIFAR10())
+	if n, flops := nn.Count(d), d.FLOPs(); n != CIFAR10Parameters || flops != CIFAR10FLOPs {
+		t.Errorf("%d parameters and %d operations, want %d and %d", n, flops, CIFAR10Parameters, CIFAR10FLOPs)
+	}
+}
