@@ -41,6 +41,9 @@
 //   - Every NaN that is computed, other than by a product, is the positive quiet one; the payload of a product's NaN
 //     is open. Zeros, infinities and ties are specified at the operations where they matter.
 //
+// On arm64 everything of float32 runs on NEON; products of bf16, int8 and GGUF weights are portable Go there for
+// now: the same bits, slowly.
+//
 // numerics.sum records a digest of every operation. A change that alters a digest raises NumericsVersion.
 //
 // # Concurrency

@@ -88,11 +88,7 @@ func (l *lowering) across(i *ir.Instruction) bool {
 			l.emit(move(l.result(d, j), n))
 		}
 	case "VPERMILPS":
-		if immediate(o[0]) != 0x0E {
-			panic("neon: VPERMILPS only with lanes 2, 3")
-		}
-		n := l.part(o[1], 0)
-		l.emit(inst{text: "VEXT $8, V%1.B16, V%1.B16, V%0.B16", regs: []vreg{l.result(vectorResult(i), 0), n}, defs: 1})
+		l.permute(i)
 	case "VMOVSHDUP":
 		n := l.part(o[0], 0)
 		l.emit(trn2.three(l.result(vectorResult(i), 0), n, n))
@@ -126,6 +122,24 @@ func (l *lowering) across(i *ir.Instruction) bool {
 		return false
 	}
 	return true
+}
+
+// permute is VPERMILPS: lanes 2 and 3 first, where nothing reads the others, or neighbours exchanged.
+func (l *lowering) permute(i *ir.Instruction) {
+	d := vectorResult(i)
+	var text string
+	switch immediate(i.Operands[0]) {
+	case 0x0E:
+		text = "VEXT $8, V%1.B16, V%1.B16, V%0.B16"
+	case 0xB1:
+		text = "VREV64 V%1.S4, V%0.S4"
+	default:
+		panic("neon: VPERMILPS of other lanes")
+	}
+	for j := range partsOf(i) {
+		n := l.part(i.Operands[1], j)
+		l.emit(inst{text: text, regs: []vreg{l.result(d, j), n}, defs: 1})
+	}
 }
 
 // integer writes the integer instructions. Flags are set where amd64 sets them, for a branch that follows.

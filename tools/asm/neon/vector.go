@@ -24,6 +24,7 @@ func verticals() map[string]writer {
 		"FMAX": binary3(fmax), "FMIN": binary3(fmin),
 		"VSQRTPS": unary2(fsqrt), "VCVTDQ2PS": unary2(scvtf),
 		"VFMADD231PS": accumulate(fmla), "VFNMADD231PS": accumulate(fmls),
+		"VFMSUB231PS": (*lowering).fmsub231,
 		"VFMADD213PS": (*lowering).fmadd213, "VSCALEFPS": (*lowering).scalef,
 		"VPSRAD": shift(shiftRight), "VPSRLD": shift(shiftRightZero), "VPSLLD": shift(shiftLeft),
 		"VMOVAPS": (*lowering).movaps, "VMOVUPS": (*lowering).movups, "VBROADCASTSS": (*lowering).broadcast,
@@ -196,6 +197,19 @@ func accumulate(o op) writer {
 			n, m := a(j), b(j)
 			l.emit(o.into(l.part(d, j), n, m))
 		}
+	}
+}
+
+// fmsub231 has operands b, a, d: d = a*b - d.
+func (l *lowering) fmsub231(i *ir.Instruction) {
+	d := vectorResult(i)
+	b, a := l.source(i.Operands[0]), l.source(i.Operands[1])
+	for _, j := range l.parts(i, d) {
+		n, m := a(j), b(j)
+		t := l.newReg(true)
+		l.emit(fneg.two(t, l.part(d, j)))
+		l.emit(fmla.into(t, n, m))
+		l.bind(d, j, t)
 	}
 }
 

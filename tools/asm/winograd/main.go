@@ -1,6 +1,6 @@
-// Command winograd generates the AVX-512 and AVX2 transforms of package winograd and their Go stubs.
+// Command winograd generates the AVX-512, AVX2 and NEON transforms of package winograd and their Go stubs.
 //
-// Usage: winograd FOLDER. One description of a transform is emitted for both widths and both tile sizes, so that
+// Usage: winograd FOLDER. One description of a transform is emitted for all of them and both tile sizes, so that
 // every lane does the same arithmetic; the portable loops in portable.go of the package are the specification.
 package main
 
@@ -12,7 +12,10 @@ import (
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/printer"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/manifold-gen/manifold/tools/asm/neon"
 )
 
 // Offsets of the fields of type Args; a test of the package compares them with unsafe.Offsetof.
@@ -34,20 +37,22 @@ func main() {
 	// The flags of avo's Generate.
 	os.Args = []string{os.Args[0], "-pkg", "winograd", "-out", "kernels_amd64.s", "-stubs", "kernels_amd64.go"}
 	ConstraintExpr("amd64")
-	for _, lanes := range []int{16, 8} {
-		m := &machine{lanes: lanes, consts: map[float32]Mem{}}
+	for _, m := range []*machine{{lanes: 16}, {lanes: 8}, {lanes: 8, neon: true}} {
+		m.consts = map[float32]Mem{}
 		for _, t := range []transforms{f2(m), f4(m)} {
 			m.input(t)
 			m.output(t)
 			m.weights(t)
 		}
 	}
+	neon.Intercept("NEON", "kernels_arm64", printer.Config{Argv: []string{"tools/asm/winograd"}, Pkg: "winograd"})
 	Generate()
 }
 
-// machine emits float32 vector code for one register width.
+// machine emits float32 vector code for one register width. For NEON it is that of AVX2, which package neon lowers.
 type machine struct {
 	lanes  int
+	neon   bool
 	consts map[float32]Mem
 }
 
@@ -62,7 +67,10 @@ type vector = reg.VecVirtual
 func (m *machine) wide() bool { return m.lanes == 16 }
 
 func (m *machine) suffix() string {
-	if m.wide() {
+	switch {
+	case m.neon:
+		return "NEON"
+	case m.wide():
 		return "512"
 	}
 	return "256"

@@ -7,7 +7,8 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor/internal/vec"
 )
 
-// The loops over rows. Float32 has assembly for AVX-512 and AVX2, of which these loops are the specification.
+// The loops over rows. Float32 has assembly for AVX-512, AVX2 and NEON, of which these loops are the
+// specification.
 
 func minusInf[T Float]() T { return T(math.Inf(-1)) }
 

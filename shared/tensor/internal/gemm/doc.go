@@ -1,5 +1,5 @@
-// Package gemm computes matrix products and convolutions of float32 (assembly for AVX-512, AVX2 and
-// NEON, portable Go elsewhere) and of float64 (assembly for AVX-512 and AVX2, portable Go elsewhere).
+// Package gemm computes matrix products and convolutions of float32 and of float64 (assembly for AVX-512, AVX2 and
+// NEON, portable Go elsewhere).
 //
 // # Order of arithmetic
 //

@@ -45,6 +45,7 @@
 // # Invariants
 //
 //   - Threads split outputs only, through package pool; a kernel call lasts at most about half a millisecond.
-//   - AVX-512 machines without VNNI run the AVX2 kernels; other machines than amd64 run portable Go.
+//   - AVX-512 machines without VNNI run the AVX2 kernels; other machines than amd64 run portable Go, but for the
+//     rotation of heads, which has NEON kernels.
 //   - In steady state no call allocates.
 package quant

@@ -2,8 +2,8 @@
 // functions, reductions, softmax, normalisation pieces and optimiser updates, on plain slices.
 //
 // Every function runs on the calling goroutine; package tensor splits work over threads by splitting
-// outputs. Float32 has assembly for AVX-512 and for AVX2 with FMA; everything else, and all of float64,
-// is portable Go.
+// outputs. Float32 has assembly for AVX-512, AVX2 with FMA and NEON, from one description each (tools/asm/vec);
+// everything else, and all of float64, is portable Go.
 //
 // Invariants:
 //   - The bits of a result depend on the arguments alone: not on the kernels in use, nor on where a
