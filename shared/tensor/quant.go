@@ -72,9 +72,9 @@ func (w *PackedQuant) Rows(dst *Tensor, ids []int32) {
 }
 
 // QuantizeBlocks returns the blocks of the rows of w [N, K], finite Float32, K whole blocks. Q8_0 and Q4_0 follow the
-// format's own rule: Q8_0 d = max|w|/127, digits w*(1/d) rounded half away from zero; Q4_0 d = w*/-8 with w* the first
-// weight of the largest magnitude, digits floor(w*(1/d) + 8.5), at most 15. The others scale the largest magnitude of 16
-// weights to 31 (Q6_K), or the range of 32 weights and zero to 15 (Q4_K).
+// format's own rule: Q8_0 d = max|w|/127, digits w*(1/d) rounded half away from zero; Q4_0 d = w*/-8 with w* the
+// first weight of the largest magnitude, digits floor(w*(1/d) + 8.5), at most 15. The others scale the largest
+// magnitude of 16 weights to 31 (Q6_K), or the range of 32 weights and zero to 15 (Q4_K).
 func QuantizeBlocks(w *Tensor, kind QuantKind) []byte {
 	const op = "QuantizeBlocks"
 	if w.dtype != Float32 || w.rank != 2 || !quant.Kind(kind).Valid() || w.shape[1]%kind.Block() != 0 {
@@ -96,10 +96,10 @@ func DequantizeBlocks(dst *Tensor, kind QuantKind, raw []byte) {
 	quant.Kind(kind).Dequantize(dst.f32, raw)
 }
 
-// QuantRows holds the rows of the left operand of MatMulQuant, quantised to int8 in steps of 32 elements: the scale is
-// a = max|x|/127, the digits are x*(127/max|x|), rounded to nearest, ties to even. Steps whose largest magnitude is below
-// 2^-100 count as zeros; a step with an infinity or NaN makes all products of its row NaN. Against the float64 product of
-// normals the error of a result is about 0.6 % of its norm.
+// QuantRows holds the rows of the left operand of MatMulQuant, quantised to int8 in steps of 32 elements: the scale
+// is a = max|x|/127, the digits are x*(127/max|x|), rounded to nearest, ties to even. Steps whose largest magnitude
+// is below 2^-100 count as zeros; a step with an infinity or NaN makes all products of its row NaN. Against the
+// float64 product of normals the error of a result is about 0.6 % of its norm.
 type QuantRows struct {
 	rows *quant.Rows
 	n    int
@@ -223,10 +223,11 @@ func swigluQuantLoop(j *quantJob, lo, hi int) {
 // MatMulQuant is the product of x, M rows of K, and the transpose of w, N rows of K, followed by the epilogue: dst
 // [.., N] with M rows in all.
 //
-// Order: a result begins as +0. K is taken in steps of 32, for Q6_K of 16, ascending. Of a step, i is the exact integer
-// sum of the digits' products, (q - offset)*digit, and acc = fma(float32(i), w*a, acc), where a is the scale of the step
-// in x and w that of the weights: d, or the exact d*s; w*a is rounded. Q4_K then adds acc = fma(-(dmin*m), a*s, acc), s
-// the sum of the digits of x, a*s rounded. The bits of a row do not depend on the other rows.
+// Order: a result begins as +0. K is taken in steps of 32, for Q6_K of 16, ascending. Of a step, i is the exact
+// integer sum of the digits' products, (q - offset)*digit, and acc = fma(float32(i), w*a, acc), where a is the scale
+// of the step in x and w that of the weights: d, or the exact d*s; w*a is rounded. Q4_K then adds acc =
+// fma(-(dmin*m), a*s, acc), s the sum of the digits of x, a*s rounded. The bits of a row do not depend on the other
+// rows.
 func MatMulQuant(dst *Tensor, x *QuantRows, w *PackedQuant, ep *Epilogue) {
 	const op = "MatMulQuant"
 	n := w.N()

@@ -2,8 +2,8 @@ package tensor
 
 import "github.com/manifold-gen/manifold/shared/tensor/internal/vec"
 
-// RMSNorm divides every row of x [.., C] by its root mean square: dst = (x*r)*gamma with r = 1/sqrt(s/C + eps) and s the
-// sum of the squares, by fused multiply-adds in 16 lanes and a tree 8, 4, 2, 1; gamma is [C].
+// RMSNorm divides every row of x [.., C] by its root mean square: dst = (x*r)*gamma with r = 1/sqrt(s/C + eps) and s
+// the sum of the squares, by fused multiply-adds in 16 lanes and a tree 8, 4, 2, 1; gamma is [C].
 func RMSNorm(dst, x, gamma *Tensor, eps float64) {
 	const op = "RMSNorm"
 	sameShape(op, dst, x)

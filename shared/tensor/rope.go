@@ -42,9 +42,9 @@ func (t *RoPETable) Size() int {
 	return t.f32.Size()
 }
 
-// RoPE rotates the first heads heads of every row of x [.., C], row i by the angles of positions[i], and copies the other
-// columns: a' = fma(a, cos, -(b*sin)), b' = fma(b, cos, a*sin) for the pairs (a, b) of a head. Positions from outside are
-// to be checked before. dst may be x.
+// RoPE rotates the first heads heads of every row of x [.., C], row i by the angles of positions[i], and copies the
+// other columns: a' = fma(a, cos, -(b*sin)), b' = fma(b, cos, a*sin) for the pairs (a, b) of a head. Positions from
+// outside are to be checked before. dst may be x.
 func RoPE(dst, x *Tensor, table *RoPETable, positions []int32, heads int) {
 	const op = "RoPE"
 	sameShape(op, dst, x)

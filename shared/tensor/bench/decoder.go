@@ -95,8 +95,8 @@ type decoder struct {
 	attention       tensor.AttentionSpec
 }
 
-// format is the type of a matrix with rows of k weights. Rows that are no whole number of blocks of a K format are stored
-// in the next legacy one.
+// format is the type of a matrix with rows of k weights. Rows that are no whole number of blocks of a K format are
+// stored in the next legacy one.
 func (m *decoder) format(k int) tensor.QuantKind {
 	switch {
 	case k%m.kind.Block() == 0:

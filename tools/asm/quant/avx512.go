@@ -8,8 +8,8 @@ import (
 // wideRows is the largest number of rows of an AVX-512 kernel.
 const wideRows = 8
 
-// ahead is how many bytes ahead of the lines in use the kernels fetch: the processor's own prefetching is too late where
-// many rows share a line.
+// ahead is how many bytes ahead of the lines in use the kernels fetch: the processor's own prefetching is too late
+// where many rows share a line.
 const ahead = 4096
 
 // General registers.

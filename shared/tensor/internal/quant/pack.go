@@ -170,7 +170,7 @@ func (p *Packed) Row(dst []float32, i int) {
 		for j := range Step {
 			h := j / 16 % f.halves
 			q := int32(u.q[j/4][4*l+j%4]) - f.offset
-			v := float32(u.scale[h][l] * float32(q)) //nolint:unconvert // the conversion rounds
+			v := float32(u.scale[h][l] * float32(q)) // rounded before the minimum is taken
 			if p.kind == Q4K {
 				v -= u.low[l]
 			}

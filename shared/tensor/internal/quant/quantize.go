@@ -7,8 +7,9 @@ import "math"
 // of the largest magnitude, and digits floor(w*(1/d) + 8.5), at most 15. Digits are made with the float32 d, before it
 // is stored in half precision.
 //
-// The K formats, which leave the choice open, take the simplest: Q6_K s*d covers the largest magnitude of its 16 weights
-// with 31; Q4_K s*d covers the range of its 32 weights, zero included, with 15. Both are made with the stored d.
+// The K formats, which leave the choice open, take the simplest: Q6_K s*d covers the largest magnitude of its 16
+// weights with 31; Q4_K s*d covers the range of its 32 weights, zero included, with 15. Both are made with the stored
+// d.
 func (k Kind) Quantize(dst []byte, w []float32) {
 	f := &formats[k]
 	for len(w) >= f.block {
