@@ -8,9 +8,15 @@ import (
 // wideRows is the largest number of rows of an AVX-512 kernel.
 const wideRows = 8
 
-// ahead is how many bytes ahead of the lines in use the kernels fetch: the processor's own prefetching is too late
-// where many rows share a line.
-const ahead = 4096
+// near and far are how many bytes ahead of the lines in use the kernels fetch into the first and the second cache: the
+// processor's own prefetching is too late where many rows share a line.
+const near, far = 4 << 10, 16 << 10
+
+// fetch asks for the lines ahead of the one at off.
+func (g *gen) fetch(off int) {
+	g.PREFETCHT0(at(lines, off+near))
+	g.PREFETCHT1(at(lines, off+far))
+}
 
 // General registers.
 var (
@@ -140,13 +146,13 @@ func (g *gen) groups(k kind, half int, use func(group int, line reg.VecPhysical)
 	case q8.name:
 		for i := range 8 {
 			l := []reg.VecPhysical{lineA, lineB}[i%2]
-			g.PREFETCHT0(at(lines, i*lineBytes+ahead))
+			g.fetch(i * lineBytes)
 			g.VMOVDQU64(at(lines, i*lineBytes), l)
 			use(i, l)
 		}
 	case q4.name, q4k.name:
 		for i := range 4 {
-			g.PREFETCHT0(at(lines, i*lineBytes+ahead))
+			g.fetch(i * lineBytes)
 			g.VMOVDQU64(at(lines, i*lineBytes), lineB)
 			g.VPANDD(mask4, lineB, lineA)
 			use(i, lineA)
@@ -157,7 +163,7 @@ func (g *gen) groups(k kind, half int, use func(group int, line reg.VecPhysical)
 	case q6k.name:
 		base := half * 192
 		for i := range 3 {
-			g.PREFETCHT0(at(lines, base+i*lineBytes+ahead))
+			g.fetch(base + i*lineBytes)
 		}
 		g.VMOVDQU64(at(lines, base+128), bits2)
 		for i := range 4 {
