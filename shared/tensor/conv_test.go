@@ -75,3 +75,33 @@ func TestConcatOfChannels(t *testing.T) {
 		}
 	}
 }
+
+// The transposed convolution equals the input gradient followed by single operations.
+func TestConvTranspose(t *testing.T) {
+	for _, d := range []DType{Float32, Float64} {
+		for _, s := range []struct {
+			n, h, w, ci, co, k int
+			spec               ConvSpec
+		}{
+			{2, 4, 5, 24, 20, 4, ConvSpec{StrideH: 2, StrideW: 2, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}},
+			{1, 8, 8, 32, 3, 4, ConvSpec{StrideH: 2, StrideW: 2, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}},
+			{2, 1, 1, 10, 16, 4, ConvSpec{}},
+			{1, 14, 13, 16, 32, 3, Same(3)},
+		} {
+			spec := s.spec.Normalize()
+			ho, wo := (s.h-1)*spec.StrideH+s.k-spec.PadTop-spec.PadBottom, (s.w-1)*spec.StrideW+s.k-spec.PadLeft-spec.PadRight
+			x, w, bias := input(d, 1, s.n, s.h, s.w, s.ci), input(d, 2, s.k, s.k, s.co, s.ci), input(d, 3, s.co)
+			got, want := fresh(d, s.n, ho, wo, s.co), fresh(d, s.n, ho, wo, s.co)
+			p := PackConvTranspose(w, s.spec)
+			ep := &Epilogue{Bias: bias, Act: ActReLU}
+			ConvTranspose2D(got, x, p, ep)
+			Conv2DInputGrad(want, x, w, s.spec)
+			Add(want, want, bias)
+			ReLU(want, want)
+			same(t, "ConvTranspose2D", got, want)
+			if n := testing.AllocsPerRun(10, func() { ConvTranspose2D(got, x, p, ep) }); n != 0 {
+				t.Errorf("%g allocations", n)
+			}
+		}
+	}
+}

@@ -18,6 +18,7 @@ var closedForm = map[string]string{
 	"PackB":    "TestPackedEqualsUnpacked",
 	"PackConv": "TestPackedEqualsUnpacked",
 
+	"PackConvTranspose": "TestConvTranspose", "ConvTranspose2D": "TestConvTranspose",
 	"Conv2DConcatPacked": "TestConcatOfChannels", "GroupNormSiLUConcat": "TestConcatOfChannels",
 
 	"ScaleAdd":         "TestScaleAdd",

@@ -60,6 +60,16 @@ func convCases() []numericsCase {
 			return []*Tensor{dw}
 		})
 	}
+	for _, s := range [][4]int{{2, 4, 24, 20}, {1, 8, 32, 3}} {
+		n, h, ci, co := s[0], s[1], s[2], s[3]
+		add("ConvTranspose2D", fmt.Sprint(s), 0, func(d DType) []*Tensor {
+			y := fresh(d, n, 2*h, 2*h, co)
+			w := PackConvTranspose(input(d, 2, 4, 4, co, ci),
+				ConvSpec{StrideH: 2, StrideW: 2, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1})
+			ConvTranspose2D(y, input(d, 1, n, h, h, ci), w, &Epilogue{Bias: input(d, 3, co), Act: ActReLU})
+			return []*Tensor{y}
+		})
+	}
 	for _, s := range []struct{ n, h, w, ca, cb, co, k int }{{2, 5, 7, 16, 8, 20, 1}, {2, 8, 9, 32, 16, 16, 3}} {
 		label := fmt.Sprintf("[%d %d %d %d+%d]*[%d %d %d]", s.n, s.h, s.w, s.ca, s.cb, s.k, s.k, s.co)
 		add("Conv2DConcatPacked", label, 0, func(d DType) []*Tensor {

@@ -114,7 +114,7 @@ func restore(t *testing.T) func() {
 
 // TestEveryOperationHasNumerics checks that numerics.sum speaks of every exported operation.
 func TestEveryOperationHasNumerics(t *testing.T) {
-	have := map[string]bool{"PackB": true, "PackConv": true, "PackInt8": true, "PackBF16": true} // by the products of packed weights
+	have := map[string]bool{"PackB": true, "PackConv": true, "PackConvTranspose": true, "PackInt8": true, "PackBF16": true} // by the products of packed weights
 	for _, c := range numericsCases() {
 		have[c.op] = true
 	}

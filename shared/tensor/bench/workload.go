@@ -39,6 +39,7 @@ func Workloads() []Workload {
 		encoders(miniLM, int8Linear),
 		encoders(miniLM, bf16Linear),
 		trainings(),
+		generators(),
 		decoders(qwen05),
 		decoders(stories15m),
 	)
