@@ -59,7 +59,7 @@ func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) {
 	strideA := es
 	if p.TransA {
 		strideA = p.LDA * es
-		if panels > 2*j.kern.panels && strideA > 256 {
+		if panels > 2*j.kern.panels && strideA > 256 && (strideA%1024 == 0 || !j.kern.masked) {
 			t.copyA, strideA = true, Width*es
 		}
 	}
@@ -80,7 +80,7 @@ func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) {
 			}
 		}
 	}
-	j.grid.product(p.Batch, p.M, panels, p.K, j.kern, t.source == groupsOfB)
+	j.grid.product(p.Batch, p.M, panels, p.K, j.kern, t.source == groupsOfB, t.copyA)
 	dispatch(j.grid.count(), t, 2*float64(p.M)*float64(p.N)*float64(p.K)*float64(p.Batch))
 }
 
@@ -99,11 +99,14 @@ func dispatch(n int, t pool.Task, flops float64) {
 // wait longer for another one, nor the scheduler for either.
 const partFlops = 96e6
 
-// product sets the cut for a product. Where parts copy B they are tall, so that little is copied twice; otherwise
-// they are so that what a part touches stays in cache.
-func (g *grid) product(items, rows, panels, k int, f kernels, tall bool) {
+// product sets the cut for a product. Where parts copy B they are tall, and where they copy A they are not, so that
+// little is copied twice; otherwise they are so that what a part touches stays in cache.
+func (g *grid) product(items, rows, panels, k int, f kernels, tall, copyA bool) {
 	*g = grid{rows: rows, bandRows: min(rows, 96), panels: panels, chunkPanels: min(panels, 24), items: items}
-	if tall {
+	switch {
+	case tall && copyA:
+		g.bandRows = min(rows, 192)
+	case tall:
 		g.bandRows = min(rows, 512)
 	}
 	perCell := 2 * Width * float64(max(k, 1)) // operations of a row by a panel
@@ -138,6 +141,13 @@ func (g *grid) product(items, rows, panels, k int, f kernels, tall bool) {
 		default:
 			want = 0
 		}
+	}
+	// Few parts are as many for every thread.
+	for range 4 {
+		if want <= 1 || g.count() >= 32*pool.Threads() || g.count()%pool.Threads() == 0 || g.bandRows <= 2*f.rows {
+			break
+		}
+		g.bandRows = (rows + g.bands) / (g.bands + 1)
 	}
 	// Parts of even size, in whole tiles where they are many.
 	g.bandRows = (rows + g.bands - 1) / g.bands

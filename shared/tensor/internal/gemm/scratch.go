@@ -14,6 +14,7 @@ type scratch[T Float] struct {
 	a    []T   // copied part of A
 	b    []T   // packed part of B
 	tmp  [maxRows * maxPanels * Width]T
+	user uintptr // who used it last, see userOf
 }
 
 // freeList keeps values of one type for reuse.
@@ -39,10 +40,48 @@ func (l *freeList[V]) put(v *V) {
 	l.mu.Unlock()
 }
 
+// scratchList is a free list that gives every goroutine the scratch it used last, which lies in the cache of its core.
+type scratchList[T Float] struct {
+	mu   sync.Mutex
+	free []*scratch[T]
+}
+
+func (l *scratchList[T]) get() *scratch[T] {
+	user := userOf()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.free) - 1
+	if last < 0 {
+		return new(scratch[T])
+	}
+	for i, s := range l.free {
+		if s.user == user {
+			l.free[i], l.free[last] = l.free[last], s
+			break
+		}
+	}
+	s := l.free[last]
+	l.free = l.free[:last]
+	return s
+}
+
+func (l *scratchList[T]) put(s *scratch[T]) {
+	s.user = userOf()
+	l.mu.Lock()
+	l.free = append(l.free, s)
+	l.mu.Unlock()
+}
+
+// userOf tells goroutines apart, most of the time: by where their stacks lie. Only speed depends on it.
+func userOf() uintptr {
+	var here byte
+	return uintptr(unsafe.Pointer(&here)) >> 14
+}
+
 // The free lists of both element types.
 var (
-	scratch32 freeList[scratch[float32]]
-	scratch64 freeList[scratch[float64]]
+	scratch32 scratchList[float32]
+	scratch64 scratchList[float64]
 	jobs32    freeList[job[float32]]
 	jobs64    freeList[job[float64]]
 )
