@@ -39,7 +39,7 @@ func Cases() []CaseMaker {
 				return Case{
 					Name: name, Format: f, Ops: 2 * float64(m) * float64(k) * float64(n),
 					Bytes: float64(p.B.Bytes() + m*k*f.size() + 4*m*n),
-					Run: func() { p.Run() },
+					Run:   func() { p.Run() },
 				}
 			}})
 		}
