@@ -103,20 +103,20 @@ func Conv2DConcatPacked[T Float](dst, x, x2 []T, w *PackedConv[T], c Conv, split
 	w.convolve(dst, x, x2, c, split, ep)
 }
 
-func (w *PackedConv[T]) convolve(dst, x, x2 []T, c Conv, split int, ep Epilogue[T]) {
+func (p *PackedConv[T]) convolve(dst, x, x2 []T, c Conv, split int, ep Epilogue[T]) {
 	c = c.normal()
-	if !w.fits(c) {
-		panic(fmt.Sprintf("gemm: weights packed for %+v do not fit %+v", w.c, c))
+	if !p.fits(c) {
+		panic(fmt.Sprintf("gemm: weights packed for %+v do not fit %+v", p.c, c))
 	}
 	g := c.geometry()
 	g.split = split
 	if f := winogradForm[T](&g); f != winograd.None {
-		t := panelTaps(as32(w.direct.Data), c.Ci)
-		winogradConv(as32(dst), as32(x), as32(x2), w.forms.get(f, t, c.Ci, c.Co), t, g, f, epilogue32(ep))
+		t := panelTaps(as32(p.direct.Data), c.Ci)
+		winogradConv(as32(dst), as32(x), as32(x2), p.forms.get(f, t, c.Ci, c.Co), t, g, f, epilogue32(ep))
 		return
 	}
 	j := newJob[T]()
-	j.weights(nil, w.direct, c.KH*c.KW*c.Ci, c.Co, g.n*g.oh*g.ow)
+	j.weights(nil, p.direct, c.KH*c.KW*c.Ci, c.Co, g.n*g.oh*g.ow)
 	j.convolve(dst, x, x2, g, ep)
 	j.release()
 }

@@ -236,8 +236,8 @@ func (j *winogradJob) place(t int) (n, h, w int) {
 	return r / j.th, r % j.th * k, t % j.tw * k
 }
 
-// pointStride is the distance in elements of the points of n tiles whose rows are ld elements apart, an odd number of cache
-// lines, so that the points of a tile fall into different cache sets.
+// pointStride is the distance in elements of the points of n tiles whose rows are ld elements apart: an odd number of
+// cache lines, so that the points of a tile fall into different cache sets.
 func pointStride(n, ld int) int {
 	if lines := n * ld / Width; lines%2 == 0 {
 		return (lines + 1) * Width
