@@ -28,16 +28,16 @@ func Attention(dst, q, k, v *Tensor, heads int, scale float64) {
 }
 
 // AttentionEx is softmax(q k' * Scale) v for each head: dst [B, T, Heads*E]; q [B, T, ..], k and v [B, S, ..] hold the
-// vectors of E numbers of their heads side by side from the columns QAt, KAt and VAt on. lse, [B, Heads, T] or nil, is a
-// result, too: the logarithm of the sum of the exponentials of a query's scores. dst must not overlap q, k or v. A query
-// that sees no key gives zeros.
+// vectors of E numbers of their heads side by side from the columns QAt, KAt and VAt on. lse, [B, Heads, T] or nil, is
+// a result, too: the logarithm of the sum of the exponentials of a query's scores. dst must not overlap q, k or v. A
+// query that sees no key gives zeros.
 //
-// Order: q is multiplied by Scale. Keys are taken in blocks of 256, counted from position 0, up to the last one that the
-// query sees. Of a block, the scores are a product as MatMul's; the maximum m so far is raised to theirs; they become
-// exp(score-m); their sum (16 lanes, tree 8, 4, 2, 1) is added to that so far by fma(sum, c, new), and their product with
-// the values, as MatMul's, to the row so far times c, where c = exp(old m - m). The result is fma(row, 1/sum, 0), lse is
-// m + log(sum). So it depends neither on the number of queries in one call nor on the keys that a query does not see,
-// but that infinities and NaNs in v may show which lie in the same sequence and block of keys.
+// Order: q is multiplied by Scale. Keys are taken in blocks of 256, counted from position 0, up to the last one that
+// the query sees. Of a block, the scores are a product as MatMul's; the maximum m so far is raised to theirs; they
+// become exp(score-m); their sum (16 lanes, tree 8, 4, 2, 1) is added to that so far by fma(sum, c, new), and their
+// product with the values, as MatMul's, to the row so far times c, where c = exp(old m - m). The result is fma(row,
+// 1/sum, 0), lse is m + log(sum). So it depends neither on the number of queries in one call nor on the keys that a
+// query does not see, but that infinities and NaNs in v may show which lie in the same sequence and block of keys.
 func AttentionEx(dst, lse, q, k, v *Tensor, spec AttentionSpec) {
 	const op = "AttentionEx"
 	s := spec.shape(op, dst, q, k, v)

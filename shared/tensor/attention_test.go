@@ -18,7 +18,8 @@ type attentionCase struct {
 }
 
 func (c attentionCase) String() string {
-	return fmt.Sprintf("%dx%dx%d h%d/%d e%d causal=%v+%d %v", c.b, c.t, c.s, c.heads, c.kv, c.e, c.causal, c.start, c.lengths)
+	return fmt.Sprintf("%dx%dx%d h%d/%d e%d causal=%v+%d %v",
+		c.b, c.t, c.s, c.heads, c.kv, c.e, c.causal, c.start, c.lengths)
 }
 
 func (c attentionCase) spec() AttentionSpec {
@@ -149,7 +150,9 @@ func cut(x *Tensor, from, to int) *Tensor {
 // whole.
 func TestAttentionChunksAndCaches(t *testing.T) {
 	for _, c := range []attentionCase{
-		{2, 300, 300, 4, 2, 32, true, 0, nil}, {1, 70, 70, 3, 3, 24, true, 0, nil}, {2, 40, 300, 2, 2, 16, false, 0, nil},
+		{2, 300, 300, 4, 2, 32, true, 0, nil},
+		{1, 70, 70, 3, 3, 24, true, 0, nil},
+		{2, 40, 300, 2, 2, 16, false, 0, nil},
 	} {
 		for _, d := range []DType{Float32, Float64} {
 			q, k, v := c.inputs(d)
@@ -217,8 +220,8 @@ func TestAttentionColumns(t *testing.T) {
 	}
 }
 
-// TestAttentionRowsAlone checks that a sequence of a batch has the bits that it has alone, that keys beyond its length do
-// not matter, and that a NaN in one sequence shows in no other.
+// TestAttentionRowsAlone checks that a sequence of a batch has the bits that it has alone, that keys beyond its length
+// do not matter, and that a NaN in one sequence shows in no other.
 func TestAttentionRowsAlone(t *testing.T) {
 	c := attentionCase{3, 66, 66, 4, 2, 16, false, 0, []int{66, 20, 50}}
 	for _, causal := range []bool{false, true} {

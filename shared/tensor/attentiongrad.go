@@ -4,12 +4,14 @@ import "github.com/manifold-gen/manifold/shared/tensor/internal/attn"
 
 // AttentionGrad is the derivative of AttentionEx, from its results y and lse and their operands: dq, dk and dv have the
 // shapes of q, k and v, and only the columns of the heads are written, so that all three may be one tensor where q, k
-// and v are. dy and y are [B, T, Heads*E]. Keys that no query sees get zeros. The results must not overlap the operands.
+// and v are. dy and y are [B, T, Heads*E]. Keys that no query sees get zeros. The results must not overlap the
+// operands.
 //
 // Order: scores are computed again, block by block, as AttentionEx computes them; p = exp(score - lse), D = sum of y*dy
-// over a head (16 lanes, tree 8, 4, 2, 1), dp = dy v', ds = p*(dp-D). Over blocks of 256 keys and of max(1, 64/G) positions
-// of the queries of the G heads that share a key, both from 0: dv adds up p' dy and dk ds' q, q scaled, by ascending query
-// blocks, dq adds up ds k by ascending key blocks and is scaled last. Each block's product is one of MatMul.
+// over a head (16 lanes, tree 8, 4, 2, 1), dp = dy v', ds = p*(dp-D). Over blocks of 256 keys and of max(1, 64/G)
+// positions of the queries of the G heads that share a key, both from 0: dv adds up p' dy and dk ds' q, q scaled, by
+// ascending query blocks, dq adds up ds k by ascending key blocks and is scaled last. Each block's product is one of
+// MatMul.
 func AttentionGrad(dq, dk, dv, dy, q, k, v, y, lse *Tensor, spec AttentionSpec) {
 	const op = "AttentionGrad"
 	s := spec.shape(op, y, q, k, v)

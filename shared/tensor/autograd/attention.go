@@ -18,10 +18,10 @@ func Attention(q, k, v *Value, heads int, scale float64) *Value {
 	return AttentionEx(q, k, v, tensor.AttentionSpec{Heads: heads, Scale: scale})
 }
 
-// AttentionEx is tensor.AttentionEx: q [B, T, Heads*E], k and v [B, S, KVHeads*E], result [B, T, Heads*E]. On an inference
-// tape the heads may lie in columns of wider rows; Heads*E is then the width of a third of q, that is, q, k and v are one
-// product, or q's width. Neither the scores nor the weights [B, Heads, T, S] are kept: the derivative computes them again,
-// block by block. The spec's Lengths must not change before the tape's Reset.
+// AttentionEx is tensor.AttentionEx: q [B, T, Heads*E], k and v [B, S, KVHeads*E], result [B, T, Heads*E]. On an
+// inference tape the heads may lie in columns of wider rows; Heads*E is then the width of a third of q, that is, q, k
+// and v are one product, or q's width. Neither the scores nor the weights [B, Heads, T, S] are kept: the derivative
+// computes them again, block by block. The spec's Lengths must not change before the tape's Reset.
 func AttentionEx(q, k, v *Value, spec tensor.AttentionSpec) *Value {
 	t := shared(OpAttention, q, k, v)
 	width := q.Dim(-1)

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"github.com/manifold-gen/manifold/shared/tensor/internal/attn"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/lowp"
@@ -27,6 +28,11 @@ func kernels() []kernel {
 				return gemm.Case{Name: k.Name, Flops: k.Ops, Bytes: k.Bytes, Run: k.Run}
 			},
 		})
+	}
+	for _, c := range attn.Cases() {
+		l = append(l, kernel{name: "attention/" + c.Name, peak: Peak, make: func() gemm.Case {
+			return gemm.Case{Name: "attention/" + c.Name, Flops: c.Flops, Bytes: c.Bytes, Run: c.New()}
+		}})
 	}
 	return l
 }

@@ -89,7 +89,9 @@ func (a *MultiHeadAttention) Forward(t *autograd.Tape, x *autograd.Value, length
 }
 
 // ForwardThen is Forward followed by an activation and a residual.
-func (a *MultiHeadAttention) ForwardThen(t *autograd.Tape, x *autograd.Value, lengths []int, then Then) *autograd.Value {
+func (a *MultiHeadAttention) ForwardThen(
+	t *autograd.Tape, x *autograd.Value, lengths []int, then Then,
+) *autograd.Value {
 	e := a.Q.Weight.Dim(1) / a.Heads
 	y := a.qkv.attention(t, x, [3]*Linear{a.Q, a.K, a.V}, tensor.AttentionSpec{
 		Heads: a.Heads, KVHeads: a.KVHeads, Scale: 1 / math.Sqrt(float64(e)), Causal: a.Causal, Lengths: lengths,

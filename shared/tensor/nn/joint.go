@@ -23,7 +23,9 @@ type jointPack struct {
 }
 
 // attention is the spec's attention among the rows of x [B, T, D].
-func (j *joint) attention(t *autograd.Tape, x *autograd.Value, ls [3]*Linear, spec tensor.AttentionSpec) *autograd.Value {
+func (j *joint) attention(
+	t *autograd.Tape, x *autograd.Value, ls [3]*Linear, spec tensor.AttentionSpec,
+) *autograd.Value {
 	if !t.Inference() {
 		q, k, v := ls[0].Forward(t, x), ls[1].Forward(t, x), ls[2].Forward(t, x)
 		return autograd.AttentionEx(q, k, v, spec)

@@ -268,7 +268,8 @@ func (m *machine) at(p, i reg.Register, h int) Mem {
 
 // vectors emits step for the whole vectors of 16 of n elements, and rest for the remaining 1 to 15; i is where they
 // begin, and left, given to rest, is their number. n is kept.
-func (m *machine) vectors(label string, n reg.Register, step func(i reg.Register), rest func(i, left reg.Register)) (i reg.Register) {
+func (m *machine) vectors(label string, n reg.Register, step func(i reg.Register),
+	rest func(i, left reg.Register)) reg.Register {
 	at, left := GP64(), GP64()
 	XORQ(at, at)
 	MOVQ(n, left)

@@ -4,8 +4,8 @@
 // # Order of arithmetic
 //
 // A query row sees the first n keys of its sequence; n follows from its position and the sequence's length. With q' =
-// q*scale, and keys in blocks of Block = 256 counted from position 0, it keeps a maximum m = -Inf, a sum l = 0 and a row
-// o = 0. For every block that has keys below n, in ascending order:
+// q*scale, and keys in blocks of Block = 256 counted from position 0, it keeps a maximum m = -Inf, a sum l = 0 and a
+// row o = 0. For every block that has keys below n, in ascending order:
 //
 //	s[j] = q' k[j]          over the block's keys below n; the order of a product: fused, ascending, blocks of 256
 //	m'   = max(m, max s)    by the rules of vec.Max
@@ -23,8 +23,8 @@
 // show. Nothing else beyond n is looked at.
 //
 // The derivative follows FlashAttention-2 (Dao 2023): with D = sum of y*dy (16 lanes, tree) per row, p[j] =
-// exp(s[j]-lse), ds[j] = p[j]*(dp[j]-D) and dp = dy v', for query blocks of max(1, 64/G) positions, of which the G heads
-// that share keys are rows one after the other, and the key blocks above, both counted from 0:
+// exp(s[j]-lse), ds[j] = p[j]*(dp[j]-D) and dp = dy v', for query blocks of max(1, 64/G) positions, of which the G
+// heads that share keys are rows one after the other, and the key blocks above, both counted from 0:
 //
 //	dv = sum over query blocks, ascending, of p' dy      dk = the same of ds' q'
 //	dq = fma(scale, sum over key blocks, ascending, of ds k, 0)

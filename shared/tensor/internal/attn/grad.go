@@ -215,7 +215,8 @@ func (t *gradTask[T]) pair(w *gradWorker[T], b, h, from, i int, dq []T) {
 		if t.E%gemm.Width == 0 {
 			k = gemm.Right[T]{Data: t.K.at(b*t.S+from, h, t.E), Step: t.K.LD, Panel: gemm.Width}
 		}
-		w.tiles.Multiply(dq, w.padded, gemm.Left[T]{Data: w.ds, Row: scoresLD, Step: 1}, k, rows, w.padded, w.seen, true)
+		ds := gemm.Left[T]{Data: w.ds, Row: scoresLD, Step: 1}
+		w.tiles.Multiply(dq, w.padded, ds, k, rows, w.padded, w.seen, true)
 	}
 }
 

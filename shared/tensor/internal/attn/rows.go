@@ -48,7 +48,8 @@ func weighRows[T Float](p []T, ld, rows, cols int, n []int, m, top, sum []T) {
 		if native[T]() {
 			_, _, _, _ = n[rows-1], m[rows-1], top[rows-1], sum[rows-1]
 			_ = p[(rows-1)*ld+cols-1]
-			if r = rows - kWeigh(p32(p[r*ld:]), ld, rows-r, cols, &n[r], p32(m[r:]), p32(top[r:]), p32(sum[r:])); r == rows {
+			left := kWeigh(p32(p[r*ld:]), ld, rows-r, cols, &n[r], p32(m[r:]), p32(top[r:]), p32(sum[r:]))
+			if r = rows - left; left == 0 {
 				return
 			}
 		}
@@ -63,8 +64,8 @@ func weighRows[T Float](p []T, ld, rows, cols int, n []int, m, top, sum []T) {
 	}
 }
 
-// weighGradRows sets p = exp(p-lse[r]) and dp = p*(dp-d[r]) for the first n[r] elements of rows of p and dp, and both to
-// 0 for the others, up to cols.
+// weighGradRows sets p = exp(p-lse[r]) and dp = p*(dp-d[r]) for the first n[r] elements of rows of p and dp, and both
+// to 0 for the others, up to cols.
 func weighGradRows[T Float](p, dp []T, ld, rows, cols int, n []int, lse, d []T) {
 	if rows == 0 {
 		return
@@ -85,8 +86,8 @@ func weighGradRows[T Float](p, dp []T, ld, rows, cols int, n []int, lse, d []T) 
 	}
 }
 
-// merge joins the sums of a block to those before: c = exp(m-top), 1 where top is -Inf; l = fma(l, c, sum); m = top. top
-// is destroyed.
+// merge joins the sums of a block to those before: c = exp(m-top), 1 where top is -Inf; l = fma(l, c, sum); m = top.
+// top is destroyed.
 func merge[T Float](m, l, c, top, sum []T) {
 	for r, t := range top {
 		c[r] = m[r] - t

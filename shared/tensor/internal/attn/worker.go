@@ -89,7 +89,8 @@ func (w *worker[T]) attend(s source[T]) {
 		}
 		v := s.v
 		v.Data = v.Data[from*v.Step:]
-		w.tiles.Multiply(w.o, w.padded, gemm.Left[T]{Data: w.p, Row: scoresLD, Step: 1}, v, rows, w.padded, keys, from > 0)
+		p := gemm.Left[T]{Data: w.p, Row: scoresLD, Step: 1}
+		w.tiles.Multiply(w.o, w.padded, p, v, rows, w.padded, keys, from > 0)
 	}
 }
 
