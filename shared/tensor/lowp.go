@@ -208,7 +208,7 @@ func multiplyLow(op string, dst *Tensor, p lowp.Product, m int, w *PackedLow, ep
 		}
 		rest = Epilogue{Act: ep.Act, Residual: ep.Residual, Slope: ep.Slope}
 	}
-	if rest == (Epilogue{}) {
+	if rest.Act == ActNone && rest.Residual == nil {
 		p.Run()
 		return
 	}

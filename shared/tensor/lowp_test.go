@@ -70,6 +70,17 @@ func eye(r *LowRows, low LowType) *Tensor {
 	return y
 }
 
+// TestLowSlope checks that the parameter of an activation arrives.
+func TestLowSlope(t *testing.T) {
+	a, w := input(Float32, 1, 3, 40), PackInt8(input(Float32, 2, 40, 20), false)
+	want, leaky, y := fresh(Float32, 3, 20), fresh(Float32, 3, 20), fresh(Float32, 3, 20)
+	MatMulInt8(want, a, w, nil)
+	Scale(leaky, want, 0.25)
+	Maximum(want, want, leaky)
+	MatMulInt8(y, a, w, &Epilogue{Act: ActLeakyReLU, Slope: 0.25})
+	equalBits(t, "leaky", y, want)
+}
+
 // TestLowRowsAlone checks that a row of a batch has the bits of the row alone.
 func TestLowRowsAlone(t *testing.T) {
 	defer restore(t)()
