@@ -22,7 +22,8 @@ type Arena struct {
 	slab int // header slab in use
 	used int // headers used in it
 
-	poison bool // tests: fill what New returns with NaN
+	peak   int64 // bytes in use at most, up to the last Release
+	poison bool  // tests: fill what New returns with NaN
 }
 
 // Mark is a position in an arena; see Arena.Mark.
@@ -126,6 +127,7 @@ func (a *Arena) Release(m Mark) {
 	if m.after(a.Mark()) {
 		panic(&Error{Op: "Arena.Release", Msg: fmt.Sprintf("the mark %+v lies behind the arena's end", m)})
 	}
+	a.peak = a.Peak()
 	a.f32.at, a.f64.at = m.f32, m.f64
 	a.slab, a.used = m.slab, m.used
 }
@@ -141,6 +143,19 @@ func (m Mark) after(n Mark) bool {
 
 // Bytes is the memory held in slabs of elements, in use or not.
 func (a *Arena) Bytes() int64 { return 4*a.f32.elems() + 8*a.f64.elems() }
+
+// Peak is the most bytes of elements that were in use at one time, in multiples of 64 bytes a tensor, ends of slabs
+// that were too short for the next tensor included.
+func (a *Arena) Peak() int64 { return max(a.peak, 4*a.f32.used()+8*a.f64.used()) }
+
+// used is the elements up to the bump pointer.
+func (r *region[T]) used() int64 {
+	n := int64(r.at.off)
+	for _, s := range r.slabs[:min(r.at.slab, len(r.slabs))] {
+		n += int64(len(s))
+	}
+	return n
+}
 
 // header returns a cleared header.
 func (a *Arena) header() *Tensor {

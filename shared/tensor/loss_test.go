@@ -100,3 +100,24 @@ func TestAdamWAllIsAdamWAndLerp(t *testing.T) {
 		}
 	}
 }
+
+// The fused derivative has the bits of the two that it joins.
+func TestGroupNormSiLUGradIsTheTwo(t *testing.T) {
+	for _, d := range []DType{Float32, Float64} {
+		const n, c, g = 3, 24, 4
+		shape := []int{n, 5, 7, c}
+		x, gamma, beta, dy := input(d, 1, shape...), input(d, 2, c), input(d, 3, c), input(d, 4, shape...)
+		mean, rstd, y := fresh(d, n, g), fresh(d, n, g), fresh(d, shape...)
+		GroupNorm(y, mean, rstd, x, gamma, beta, g, 1e-5)
+		SiLUGrad(y, y, dy)
+		want, got := make([]*Tensor, 3), make([]*Tensor, 3)
+		for i, s := range [][]int{shape, {c}, {c}} {
+			want[i], got[i] = fresh(d, s...), fresh(d, s...)
+		}
+		GroupNormGrad(want[0], want[1], want[2], x, mean, rstd, gamma, y, g)
+		GroupNormSiLUGrad(got[0], got[1], got[2], x, mean, rstd, gamma, beta, dy, g)
+		if digest(want...) != digest(got...) {
+			t.Errorf("%s: the bits differ", d)
+		}
+	}
+}

@@ -203,3 +203,53 @@ func affineGradLoop[T float](j *job, lo, hi int) {
 		r = end
 	}
 }
+
+// GroupNormSiLUGrad is the derivative of GroupNormSiLU: SiLUGrad at the normalised values, which are computed again
+// as the forward computed them, and then GroupNormGrad. dx must not be x or dy.
+func GroupNormSiLUGrad(dx, dgamma, dbeta, x, mean, rstd, gamma, beta, dy *Tensor, groups int) {
+	const op = "GroupNormSiLUGrad"
+	sameShape(op, dx, x)
+	sameShape(op, dx, dy)
+	apart(op, dx, x, dy)
+	z := normShape(op, x, mean, rstd, gamma, beta, groups)
+	vector(op, "dgamma", dgamma, z.c, x)
+	vector(op, "dbeta", dbeta, z.c, x)
+	if x.dtype == Float64 {
+		throughSiLU[float64](dx, x, mean, rstd, gamma, beta, dy, z)
+		groupNormGrad[float64](dx, dgamma, dbeta, x, mean, rstd, gamma, dx, z)
+		return
+	}
+	throughSiLU[float32](dx, x, mean, rstd, gamma, beta, dy, z)
+	groupNormGrad[float32](dx, dgamma, dbeta, x, mean, rstd, gamma, dx, z)
+}
+
+// throughSiLU sets dst to dy times the slope of SiLU at the normalised x.
+func throughSiLU[T float](dst, x, mean, rstd, gamma, beta, dy *Tensor, z normSizes) {
+	nc := z.n * z.c
+	b, s := scratch[T](2 * nc)
+	defer b.release()
+	for n := range z.n {
+		at, g := n*z.c, n*z.g
+		vec.GroupScaleShift(s[at:at+z.c], s[nc+at:nc+at+z.c], data[T](mean)[g:g+z.g], data[T](rstd)[g:g+z.g],
+			data[T](gamma), data[T](beta))
+	}
+	j := newJob()
+	j.t = [10]*Tensor{dst, x, dy}
+	dt := wrap(j, s[:nc], s[nc:])
+	j.i = [8]int{z.p, z.c}
+	j.rows(dt, z.n*z.p, z.c, dear, throughLoop[float32], throughLoop[float64])
+}
+
+// throughLoop keeps what it normalises in cache.
+func throughLoop[T float](j *job, lo, hi int) {
+	d, x, dy, scale, shift := data[T](j.t[0]), data[T](j.t[1]), data[T](j.t[2]), data[T](&j.own[0]), data[T](&j.own[1])
+	p, c := j.i[0], j.i[1]
+	few := max(dear/c, 1)
+	for r := lo; r < hi; {
+		n := r / p
+		end := min(hi, (n+1)*p, r+few)
+		vec.AffineRows(d[r*c:end*c], x[r*c:end*c], scale[n*c:(n+1)*c], shift[n*c:(n+1)*c])
+		vec.SiLUGrad(d[r*c:end*c], d[r*c:end*c], dy[r*c:end*c])
+		r = end
+	}
+}

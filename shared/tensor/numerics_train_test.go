@@ -49,6 +49,17 @@ func trainCases(add adder) {
 			return []*Tensor{dx}
 		})
 	}
+	for _, s := range [][]int{{1, 1, 1, 4, 2}, {2, 5, 3, 48, 4}, {3, 16, 16, 32, 8}} {
+		n, c, g := s[0], s[3], s[4]
+		add("GroupNormSiLUGrad", fmt.Sprint(s[:4], " in ", g), func(d DType) []*Tensor {
+			x, gamma, beta := input(d, 1, s[:4]...), input(d, 2, c), input(d, 3, c)
+			dx, mean, rstd := fresh(d, s[:4]...), fresh(d, n, g), fresh(d, n, g)
+			dgamma, dbeta := fresh(d, c), fresh(d, c)
+			GroupNormSiLU(dx, mean, rstd, x, gamma, beta, g, 1e-5)
+			GroupNormSiLUGrad(dx, dgamma, dbeta, x, mean, rstd, gamma, beta, input(d, 4, s[:4]...), g)
+			return []*Tensor{dx, dgamma, dbeta}
+		})
+	}
 	add("AdamWAll", "[61], [3, 4099] with an average", func(d DType) []*Tensor {
 		var out []*Tensor
 		var states []AdamWState

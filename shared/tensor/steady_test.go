@@ -77,13 +77,14 @@ func TestNoAllocation(t *testing.T) {
 		"AttentionGrad": func() {
 			AttentionGrad(dq, dk, dv, q, q, q, q, o, lse, AttentionSpec{Heads: 4, Scale: 0.3, Causal: true})
 		},
-		"AdamWAll":         func() { AdamWAll(states, AdamWParams{LR: 1, BC1: 1, BC2: 1}) },
-		"ReLUGrad":         func() { ReLUGrad(y, x, z) },
-		"BCELogits":        func() { BCELogits(y, x, z) },
-		"BCELogitsGrad":    func() { BCELogitsGrad(y, x, z, scalar) },
-		"CrossEntropy":     func() { CrossEntropy(l1, l2, l3, fx, ids512) },
-		"CrossEntropyGrad": func() { CrossEntropyGrad(fy, fx, l2, l3, ids512, scalar) },
-		"AdamW":            func() { AdamW(y, x, z, z, AdamWParams{LR: 1, BC1: 1, BC2: 1}) },
+		"AdamWAll":          func() { AdamWAll(states, AdamWParams{LR: 1, BC1: 1, BC2: 1}) },
+		"ReLUGrad":          func() { ReLUGrad(y, x, z) },
+		"BCELogits":         func() { BCELogits(y, x, z) },
+		"BCELogitsGrad":     func() { BCELogitsGrad(y, x, z, scalar) },
+		"CrossEntropy":      func() { CrossEntropy(l1, l2, l3, fx, ids512) },
+		"CrossEntropyGrad":  func() { CrossEntropyGrad(fy, fx, l2, l3, ids512, scalar) },
+		"AdamW":             func() { AdamW(y, x, z, z, AdamWParams{LR: 1, BC1: 1, BC2: 1}) },
+		"GroupNormSiLUGrad": func() { GroupNormSiLUGrad(y, c2, dg, x, mean, rstd, c, c, z, 4) },
 	}
 	for _, threads := range []int{1, 3} {
 		SetThreads(threads)

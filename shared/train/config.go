@@ -35,6 +35,10 @@ type Config struct {
 	Clip float64 `yaml:"clip,omitempty" json:"clip"`
 	EMA  float64 `yaml:"ema,omitempty" json:"ema"`
 
+	// Recompute asks the task to drop activations in the forward pass and to compute them again in the backward pass
+	// (gradient checkpointing): less memory, more time, the same result.
+	Recompute bool `yaml:"gradient_checkpointing,omitempty" json:"-"`
+
 	// Seed is that of the order of the data and of all draws.
 	Seed uint64 `yaml:"seed,omitempty" json:"seed,string"`
 

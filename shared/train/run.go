@@ -166,6 +166,7 @@ func (r *run) micro(i int) (loss float64, err error) {
 			return
 		}
 		loss = first(l.Tensor)
+		r.tape.Once()
 		if i == 0 {
 			nn.Gradient(r.tape, l, r.params)
 		} else {

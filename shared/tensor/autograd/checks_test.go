@@ -65,6 +65,11 @@ var checks = flatten([]check{
 	un("SiLU", SiLU, -3, 3),
 	bin("SiLUGrad", SiLUGrad, in(2, 5), in(2, 5)),
 	bin("GELUGrad", GELUGrad, in(2, 5), in(2, 5)),
+	{"GroupNormSiLU", []input{in(2, 3, 1, 4), in(4), in(4)},
+		func(in []*Value) *Value { return GroupNormSiLU(in[0], in[1], in[2], 2, 1e-3) }},
+	{"Checkpoint", []input{in(2, 5), in(5)}, func(in []*Value) *Value {
+		return Checkpoint(in[0].Tape(), twice{in[1]}, in[0])
+	}},
 	bin("TanhGrad", TanhGrad, in(2, 5), in(2, 5)),
 	bin("SigmoidGrad", SigmoidGrad, in(2, 5), in(2, 5)),
 	bin("LogSoftmaxGrad", LogSoftmaxGrad, in(2, 5), in(2, 5)),

@@ -68,6 +68,7 @@ func (e *Epilogue) applied(p *Value) *Value {
 	}
 	y := p.tape.record(OpReLU, p.Tensor, nil, p)
 	y.owner = p.owner
+	y.owner.kept = true
 	return y
 }
 

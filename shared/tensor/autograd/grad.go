@@ -34,7 +34,7 @@ func (t *Tape) Into(v *Value, dst *tensor.Tensor) {
 func (t *Tape) Pull(y, dy *Value, wrt []*Value, createGraph bool) []*Value {
 	t.checkPull(y, dy, wrt)
 	lowest := t.markPaths(y, wrt)
-	w := walker{tape: t, born: t.values.total, graph: createGraph}
+	w := walker{tape: t, born: t.values.total, graph: createGraph, once: t.once && !createGraph}
 	t.recording = createGraph
 	if y.path == t.walk {
 		w.give(y, dy)
@@ -110,6 +110,7 @@ type walker struct {
 	tape  *Tape
 	born  int  // values from here on were made by the walk, which may recycle them
 	graph bool // derivatives are recorded for further differentiation
+	once  bool // values are recycled when the walk has passed them
 }
 
 // sweep hands cotangents from the values at positions from .. to, in descending order, to their inputs.
@@ -117,6 +118,7 @@ func (w *walker) sweep(from, to int) {
 	for i := from; i >= to; i-- {
 		v := w.tape.values.at(i)
 		if v.acc == nil || v.path != w.tape.walk {
+			w.leave(v)
 			continue
 		}
 		mark := w.tape.values.total
@@ -127,6 +129,15 @@ func (w *walker) sweep(from, to int) {
 			w.drop(g)
 		}
 		w.tidy(mark)
+		w.leave(v)
+	}
+}
+
+// leave recycles a value that no derivative to come reads: all that use it were recorded after it. What the walk itself
+// recorded is always its to recycle.
+func (w *walker) leave(v *Value) {
+	if !w.graph && !v.want && (w.once || v.index >= w.born) {
+		w.tape.pass(v)
 	}
 }
 
@@ -134,7 +145,7 @@ func (w *walker) sweep(from, to int) {
 func (w *walker) pass(v, g *Value) {
 	r := &table[v.op]
 	switch {
-	case r.expand != nil:
+	case r.expand != nil && (r.fused == nil || w.graph):
 		w.through(v, g, r.expand)
 	case r.fused != nil:
 		ds := r.fused(v, g)

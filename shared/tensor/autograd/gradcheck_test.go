@@ -149,7 +149,7 @@ func TestEveryOpHasNameAndRow(t *testing.T) {
 			t.Errorf("operation %d has no name", op)
 		}
 		r, n := &table[op], 0
-		for _, set := range []bool{r.pulls != nil, r.each != nil, r.fused != nil, r.expand != nil} {
+		for _, set := range []bool{r.pulls != nil, r.each != nil, r.fused != nil || r.expand != nil} {
 			if set {
 				n++
 			}

@@ -10,20 +10,41 @@ func GroupNorm(x, gamma, beta *Value, groups int, eps float64) *Value {
 	mean, rstd := t.alloc(x.DType(), x.Dim(0), groups), t.alloc(x.DType(), x.Dim(0), groups)
 	tensor.GroupNorm(y, mean, rstd, x.Tensor, gamma.Tensor, beta.Tensor, groups, eps)
 	a := attr{c: eps, i: groups, mean: mean, rstd: rstd}
-	return t.record(OpGroupNorm, y, &a, x, gamma, beta)
+	return t.recordNorm(OpGroupNorm, y, &a, x, gamma, beta)
 }
 
-// GroupNormSiLU is SiLU(GroupNorm(...)); on an inference tape it is one fused kernel with the same bits.
+// GroupNormSiLU is SiLU(GroupNorm(...)) in one kernel with the same bits. What lies between the two is not kept: the
+// derivative computes it again from the statistics.
 func GroupNormSiLU(x, gamma, beta *Value, groups int, eps float64) *Value {
-	t := x.tape
-	if !t.inference {
-		return SiLU(GroupNorm(x, gamma, beta, groups, eps))
-	}
-	shared(OpGroupNorm, x, gamma, beta)
+	t := shared(OpGroupNormSiLU, x, gamma, beta)
 	y := x.like()
 	mean, rstd := t.alloc(x.DType(), x.Dim(0), groups), t.alloc(x.DType(), x.Dim(0), groups)
 	tensor.GroupNormSiLU(y, mean, rstd, x.Tensor, gamma.Tensor, beta.Tensor, groups, eps)
-	return t.record(OpGroupNorm, y, nil)
+	a := attr{c: eps, i: groups, mean: mean, rstd: rstd}
+	return t.recordNorm(OpGroupNormSiLU, y, &a, x, gamma, beta)
+}
+
+// groupNormSiLUGrad is the fused derivative of GroupNormSiLU: dx, dgamma and dbeta.
+func groupNormSiLUGrad(v, dy *Value) [3]*Value {
+	x, gamma, beta, a := v.in[0], v.in[1], v.in[2], &v.attr
+	t := shared(OpGroupNormSiLU, x, gamma, beta, dy)
+	dx, dgamma, dbeta := x.like(), gamma.like(), gamma.like()
+	tensor.GroupNormSiLUGrad(dx, dgamma, dbeta, x.Tensor, a.mean, a.rstd, gamma.Tensor, beta.Tensor, dy.Tensor, a.i)
+	return t.recordThree(OpGroupNormGrad, [3]*tensor.Tensor{dx, dgamma, dbeta}, nil, x, gamma, dy)
+}
+
+func expandGroupNormSiLU(v *Value) *Value {
+	return SiLU(GroupNorm(v.in[0], v.in[1], v.in[2], v.attr.i, v.attr.c))
+}
+
+// recordNorm records a norm; statistics that no derivative will read are given back.
+func (t *Tape) recordNorm(op Op, y *tensor.Tensor, a *attr, x, gamma, beta *Value) *Value {
+	v := t.record(op, y, a, x, gamma, beta)
+	if v.in == nil {
+		t.reuse(a.mean)
+		t.reuse(a.rstd)
+	}
+	return v
 }
 
 // groupNormGrad is the fused derivative of GroupNorm: dx, dgamma and dbeta. a is what GroupNorm saved.
@@ -42,7 +63,7 @@ func LayerNorm(x, gamma, beta *Value, eps float64) *Value {
 	rows := x.Len() / max(x.Dim(-1), 1)
 	mean, rstd := t.alloc(x.DType(), rows), t.alloc(x.DType(), rows)
 	tensor.LayerNorm(y, mean, rstd, x.Tensor, gamma.Tensor, beta.Tensor, eps)
-	return t.record(OpLayerNorm, y, &attr{c: eps, mean: mean, rstd: rstd}, x, gamma, beta)
+	return t.recordNorm(OpLayerNorm, y, &attr{c: eps, mean: mean, rstd: rstd}, x, gamma, beta)
 }
 
 // layerNormGrad is the fused derivative of LayerNorm: dx, dgamma and dbeta. a is what LayerNorm saved.

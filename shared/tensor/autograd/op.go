@@ -81,6 +81,8 @@ const (
 	OpDepthToSpace2
 	OpAttention
 	OpAttentionGrad
+	OpCheckpoint
+	OpGroupNormSiLU
 
 	numOps
 )
@@ -102,6 +104,7 @@ var opNames = [numOps]string{
 	OpMaxPool2Grad: "MaxPool2Grad", OpSpaceToDepth2: "SpaceToDepth2", OpDepthToSpace2: "DepthToSpace2",
 	OpAttention: "Attention", OpAttentionGrad: "AttentionGrad",
 	OpReLUGrad: "ReLUGrad", OpGELUGrad: "GELUGrad", OpTanhGrad: "TanhGrad",
+	OpCheckpoint: "Checkpoint", OpGroupNormSiLU: "GroupNormSiLU",
 	OpSigmoidGrad: "SigmoidGrad", OpLogSoftmaxGrad: "LogSoftmaxGrad", OpBCELogits: "BCELogits",
 	OpBCELogitsGrad: "BCELogitsGrad", OpCrossEntropy: "CrossEntropy", OpCrossEntropyGrad: "CrossEntropyGrad",
 }

@@ -12,7 +12,7 @@ import "math"
 type row struct {
 	pulls  []pull
 	each   func(v, g *Value, i int) *Value
-	fused  func(v, g *Value) [3]*Value
+	fused  func(v, g *Value) [3]*Value // if there is an expand, too, that one is for derivatives that are recorded
 	expand func(v *Value) *Value
 }
 
@@ -195,5 +195,7 @@ var table = [numOps]row{
 	OpMaxPool2:         dx(func(g, x, _ *Value) *Value { return MaxPool2Grad(x, g) }),
 	OpMaxPool2Grad:     {expand: expandMaxPool2Grad},
 	OpSpaceToDepth2:    dx(func(g, _, _ *Value) *Value { return DepthToSpace2(g) }),
+	OpCheckpoint:       {expand: again},
+	OpGroupNormSiLU:    {fused: groupNormSiLUGrad, expand: expandGroupNormSiLU},
 	OpDepthToSpace2:    dx(func(g, _, _ *Value) *Value { return SpaceToDepth2(g) }),
 }

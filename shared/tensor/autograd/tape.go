@@ -17,6 +17,11 @@ type Tape struct {
 
 	// The sink of the input whose cotangent is being computed, until an operation takes it for its result.
 	dest, taken *tensor.Tensor
+
+	segments   []call // of Checkpoint
+	capture    capture
+	once       bool  // the next walk recycles what it passes
+	live, peak int64 // bytes in use, and the most
 }
 
 // NewTape returns a recording tape that takes its tensors from arena. A nil arena makes one. The tape
@@ -51,7 +56,10 @@ func (t *Tape) Arena() *tensor.Arena { return t.arena }
 func (t *Tape) Reset() {
 	t.values.reset()
 	t.lists.reset()
-	t.dest, t.taken = nil, nil
+	t.dest, t.taken, t.once, t.live = nil, nil, false, 0
+	clear(t.segments)
+	t.segments = t.segments[:0]
+	t.capture.on = false
 	t.attns.reset()
 	clear(t.leaves)
 	for k, l := range t.free {
@@ -120,9 +128,18 @@ func (t *Tape) record(op Op, out *tensor.Tensor, a *attr, in ...*Value) *Value {
 		v.freed, t.taken = true, nil // a sink is not the tape's to recycle
 	}
 	if !t.recording {
+		if t.capture.on {
+			for _, x := range in {
+				t.capture.note(x)
+			}
+		}
 		return v
 	}
+	v.kept = !dropsResult[op]
 	for _, x := range in {
+		if x.owner != nil && !dropsInputs[op] {
+			x.owner.kept = true
+		}
 		v.needs = v.needs || x.needs
 		if x.path == t.walk {
 			v.path = t.walk

@@ -158,10 +158,14 @@ func TestDoneRecycles(t *testing.T) {
 	}
 	tape := NewTape(nil)
 	x := tape.Leaf(vec(1, 2))
-	y := Square(x)
-	tape.Done(y) // recording: nothing happens
-	Exp(x)
-	want(t, "value after Done while recording", y, 1, 4)
+	y := Exp(x)
+	tape.Done(y) // recording: the derivative reads the result, so nothing happens
+	Square(x)
+	want(t, "value after Done while recording", y, math.E, math.E*math.E)
+	z := AddScalar(x, 1)
+	tape.Done(z) // no derivative reads this one
+	want(t, "a value in the buffer of another", Square(x), 1, 4)
+	want(t, "the same buffer", z, 1, 4)
 }
 
 func TestMisusePanics(t *testing.T) {

@@ -23,6 +23,7 @@ type Value struct {
 	owner *Value // the value whose buffer this one shows; nil when the tape may not recycle it
 	uses  int32  // cotangents that show the owner's buffer
 	freed bool
+	kept  bool // some derivative reads the owner's buffer
 }
 
 // attr holds what an operation was told besides its inputs. Which fields mean something is said by the

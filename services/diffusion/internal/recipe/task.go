@@ -52,6 +52,7 @@ func newTask(r *Recipe, data *pictures) (*task, error) {
 	if t.twin, err = unet.New(cfg); err != nil {
 		return nil, fault.E(fault.Invalid, "BAD_MODEL", "recipe.newTask", "%w", err)
 	}
+	t.net.Recompute = r.Train.Recompute
 	nn.Init(t.net, r.Seed)
 	t.params = nn.Params(t.net)
 	if t.sch, err = schedule.Parse(cfg.Schedule, cfg.Steps); err != nil {
