@@ -14,6 +14,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/tensor"
+	"github.com/manifold-gen/manifold/shared/tensor/autograd"
 	"github.com/manifold-gen/manifold/shared/train"
 )
 
@@ -27,7 +28,16 @@ type ModelBench struct {
 	GFs       float64 `json:"gflops"`      // by the median, a multiplication and an addition counting as two
 	FLOPs     int64   `json:"row_flop"`    // of one row
 	MaxBatch  int     `json:"batch_limit"` // rows that the engine puts into a pass
+	Memory
 }
+
+// Memory is what activations and, in training, gradients need; weights and the kernels' scratch are not part of it.
+type Memory struct {
+	PeakBytes int64 `json:"peak_bytes"` // in use at most
+	LiveBytes int64 `json:"live_bytes"` // that held something at most at one time: the lower bound for this order of work
+}
+
+func memory(m autograd.Memory) Memory { return Memory{PeakBytes: m.Peak, LiveBytes: m.Live} }
 
 // BenchModel times forward passes of a model at several batch sizes, each the median of samples after one pass that
 // does not count.
@@ -59,6 +69,7 @@ func BenchModel(ctx context.Context, store *modelstore.Store, ref string, batche
 		all = append(all, ModelBench{
 			Model: m.Entry.Ref(), Batch: n, Seconds: median, Best: times[0].Seconds(), PerSecond: float64(n) / median,
 			GFs: float64(n) * float64(m.FLOPs) / median / 1e9, FLOPs: m.FLOPs, MaxBatch: engine.DefaultMaxRows,
+			Memory: memory(m.Memory()),
 		})
 	}
 	return all, nil
@@ -97,6 +108,7 @@ type TrainBench struct {
 	StepsPerSecond   float64 `json:"steps_per_second"`
 	SamplesPerSecond float64 `json:"samples_per_second"`
 	GFs              float64 `json:"gflops"` // forward and backward, taken as three forward passes
+	Memory
 }
 
 // warmSteps are not timed.
@@ -124,6 +136,7 @@ func BenchTrain(ctx context.Context, text []byte, deps TrainDeps, steps int) (Tr
 	r.Train.Warmup = min(r.Train.Warmup, warmSteps)
 	r.Data.Select = 64 // the evaluation after the last step is not timed, but it shall not take long
 	var begun, ended time.Time
+	var need Memory
 	e, err := r.Run(ctx, deps, func(e train.Event) {
 		if e.Kind != train.Stepped {
 			return
@@ -132,7 +145,7 @@ func BenchTrain(ctx context.Context, text []byte, deps TrainDeps, steps int) (Tr
 		case warmSteps:
 			begun = time.Now()
 		case warmSteps + steps:
-			ended = time.Now()
+			ended, need = time.Now(), memory(e.Memory)
 		}
 	})
 	if err != nil {
@@ -147,7 +160,7 @@ func BenchTrain(ctx context.Context, text []byte, deps TrainDeps, steps int) (Tr
 	if err != nil {
 		return TrainBench{}, fault.Wrap(op, err)
 	}
-	b := TrainBench{Recipe: r.Name, Steps: steps, Batch: full.Batch, StepsPerSecond: perSecond}
+	b := TrainBench{Recipe: r.Name, Steps: steps, Batch: full.Batch, StepsPerSecond: perSecond, Memory: need}
 	b.SamplesPerSecond = perSecond * float64(b.Batch)
 	b.GFs = b.SamplesPerSecond * 3 * float64(c.FLOPs()) / 1e9
 	return b, nil

@@ -22,7 +22,7 @@ type Arena struct {
 	slab int // header slab in use
 	used int // headers used in it
 
-	peak   int64 // bytes in use at most, up to the last Release
+	peak   int64 // bytes in use at most, from the last Reset to the last Release
 	poison bool  // tests: fill what New returns with NaN
 }
 
@@ -114,7 +114,10 @@ func (a *Arena) View(t *Tensor, shape ...int) *Tensor {
 }
 
 // Reset takes back every tensor and header; the slabs stay.
-func (a *Arena) Reset() { a.Release(Mark{}) }
+func (a *Arena) Reset() {
+	a.Release(Mark{})
+	a.peak = 0
+}
 
 // Mark returns the current position, for Release.
 func (a *Arena) Mark() Mark {
@@ -144,7 +147,7 @@ func (m Mark) after(n Mark) bool {
 // Bytes is the memory held in slabs of elements, in use or not.
 func (a *Arena) Bytes() int64 { return 4*a.f32.elems() + 8*a.f64.elems() }
 
-// Peak is the most bytes of elements that were in use at one time, in multiples of 64 bytes a tensor, ends of slabs
+// Peak is the most bytes of elements that were in use at one time since the last Reset, in multiples of 64 bytes a tensor, ends of slabs
 // that were too short for the next tensor included.
 func (a *Arena) Peak() int64 { return max(a.peak, 4*a.f32.used()+8*a.f64.used()) }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/tensor"
+	"github.com/manifold-gen/manifold/shared/tensor/autograd"
 	"github.com/manifold-gen/manifold/shared/tensor/nn"
 )
 
@@ -34,7 +35,7 @@ func (r *run) notFinite(loss, rate float64) error {
 	if finite(loss) {
 		what = "the gradient is not finite"
 	}
-	where := culprit(r.params, finite(loss))
+	where := culprit(r.params, finite(loss), r.where)
 	kept := "no checkpoint was written before it"
 	if r.saved != "" {
 		kept = "the last good checkpoint, " + r.saved + ", is kept"
@@ -47,15 +48,15 @@ func (r *run) notFinite(loss, rate float64) error {
 // culprit names where a number that is not finite came from, as far as parameters and gradients show it. A bad
 // weight is the cause of all that follows. Otherwise, when the forward pass was sound, the bad gradient nearest to
 // the loss, the last in the order of the parameters, was the first to be computed; when it was not, the gradients
-// say nothing of the layer.
-func culprit(params []*nn.Param, forward bool) string {
+// say nothing of the layer, and where says what firstBad found.
+func culprit(params []*nn.Param, forward bool, where string) string {
 	for _, p := range params {
 		if !allFinite(p.Tensor) {
 			return "the weight " + p.Name
 		}
 	}
 	if !forward {
-		return "the forward pass; all weights are finite"
+		return where
 	}
 	for i := len(params) - 1; i >= 0; i-- {
 		if p := params[i]; p.Grad != nil && !allFinite(p.Grad) {
@@ -63,4 +64,37 @@ func culprit(params []*nn.Param, forward bool) string {
 		}
 	}
 	return "the sum of squares of the gradients, which are finite but too large"
+}
+
+// firstBad names the operation that gave the first number of a forward pass that is not finite, by the parameter that
+// it uses or, where it has none, by the last one used before it.
+func firstBad(t *autograd.Tape, params []*nn.Param) string {
+	names := make(map[*tensor.Tensor]string, len(params))
+	for _, p := range params {
+		names[p.Tensor] = p.Name
+	}
+	where, last := "the forward pass; all weights are finite", ""
+	t.Each(func(v *autograd.Value) bool {
+		layer := ""
+		for _, x := range v.Inputs() {
+			if n := names[x.Tensor]; n != "" && layer == "" {
+				layer, last = n, n
+			}
+		}
+		if v.Op() == autograd.OpLeaf && names[v.Tensor] != "" || allFinite(v.Tensor) {
+			return true
+		}
+		switch {
+		case v.Op() == autograd.OpLeaf && last == "":
+			where = "the data"
+		case v.Op() == autograd.OpLeaf:
+			where = "a constant after " + last
+		case layer != "":
+			where = fmt.Sprintf("the %s of %s", v.Op(), layer)
+		case last != "":
+			where = fmt.Sprintf("the %s after %s", v.Op(), last)
+		}
+		return false
+	})
+	return where
 }

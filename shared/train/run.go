@@ -70,6 +70,7 @@ type run struct {
 
 	from      int           // steps done before this start
 	norm      float64       // of the last gradient
+	where     string        // of the first number of a forward pass that is not finite
 	earlier   time.Duration // elapsed before this start
 	began     time.Time
 	lastEvent time.Time
@@ -165,7 +166,9 @@ func (r *run) micro(i int) (loss float64, err error) {
 		if l, err = r.task.Loss(r.tape, r.batch); err != nil {
 			return
 		}
-		loss = first(l.Tensor)
+		if loss = first(l.Tensor); !finite(loss) {
+			r.where = firstBad(r.tape, r.params) // the walk would recycle what it looks at
+		}
 		r.tape.Once()
 		if i == 0 {
 			nn.Gradient(r.tape, l, r.params)
@@ -304,6 +307,7 @@ func (r *run) emit(e Event) {
 	e.Step, e.Steps = r.Steps, r.cfg.Steps
 	e.Epoch = float64(r.Position) / float64(r.task.Samples())
 	e.Elapsed = r.elapsed()
+	e.Memory = r.tape.Memory()
 	r.events(e)
 }
 

@@ -79,8 +79,9 @@ type Event struct {
 	Losses       map[string]float64
 	Metrics      map[string]float64
 	LearningRate float64
-	GradNorm     float64 // global norm before clipping, of the last step
-	PerSecond    float64 // samples a second over the last interval
+	GradNorm     float64         // global norm before clipping, of the last step
+	PerSecond    float64         // samples a second over the last interval
+	Memory       autograd.Memory // of activations and gradients, in the last micro-batch
 	ETA          time.Duration
 	Elapsed      time.Duration // of training, earlier sessions of a resumed run included
 	Previews     []Preview

@@ -77,7 +77,7 @@ func again(v *Value) *Value {
 	return c.segment.Forward(v.tape, c.in)
 }
 
-// Memory is what a tape has needed since it was made.
+// Memory is what a tape has needed since its last Reset.
 type Memory struct {
 	// Peak is the bytes of the arena that were in use at most, free buffers that fitted nothing included.
 	Peak int64

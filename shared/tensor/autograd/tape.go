@@ -56,7 +56,7 @@ func (t *Tape) Arena() *tensor.Arena { return t.arena }
 func (t *Tape) Reset() {
 	t.values.reset()
 	t.lists.reset()
-	t.dest, t.taken, t.once, t.live = nil, nil, false, 0
+	t.dest, t.taken, t.once, t.live, t.peak = nil, nil, false, 0, 0
 	clear(t.segments)
 	t.segments = t.segments[:0]
 	t.capture.on = false
@@ -107,6 +107,17 @@ func (t *Tape) Zeros(d tensor.DType, shape ...int) *Value {
 	x := t.arena.New(d, shape...)
 	x.Zero()
 	return t.Const(x)
+}
+
+// Each calls f for the values on the tape in the order of recording, until f returns false. Values whose buffers were
+// recycled, by Done or as parts of a checkpoint, are left out: their elements are gone.
+func (t *Tape) Each(f func(v *Value) bool) {
+	for i := range t.values.total {
+		v := t.values.at(i)
+		if gone := v.owner != nil && v.owner.freed; !gone && !f(v) {
+			return
+		}
+	}
 }
 
 func (t *Tape) leaf(x *tensor.Tensor, needs bool) *Value {

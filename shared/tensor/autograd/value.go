@@ -61,3 +61,7 @@ func (v *Value) NeedsGrad() bool { return v.needs }
 
 // Op is the kind of operation that made the value.
 func (v *Value) Op() Op { return v.op }
+
+// Inputs are what a recorded operation read; nil for leaves, constants and what was computed from constants alone. The
+// list must not be changed.
+func (v *Value) Inputs() []*Value { return v.in }

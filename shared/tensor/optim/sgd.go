@@ -44,21 +44,20 @@ func (s *SGD) Step(lr, gradScale float64) {
 		if decays(p) {
 			decay = s.WeightDecay
 		}
+		if !s.Nesterov {
+			tensor.SGDMomentum(p.Tensor, p.Grad, u, lr, s.Momentum, decay, gradScale)
+			p.Changed()
+			continue
+		}
 		tensor.Scale(u, u, s.Momentum)
 		tensor.AXPY(u, gradScale, p.Grad)
 		if decay != 0 {
 			tensor.AXPY(u, decay, p.Tensor)
-		}
-		if s.Nesterov {
 			// The look-ahead gradient g + decay*p is applied first, with p as it was in u.
-			if decay != 0 {
-				tensor.Scale(p.Tensor, p.Tensor, 1-float64(lr*decay))
-			}
-			tensor.AXPY(p.Tensor, -lr*gradScale, p.Grad)
-			tensor.AXPY(p.Tensor, -lr*s.Momentum, u)
-		} else {
-			tensor.AXPY(p.Tensor, -lr, u)
+			tensor.Scale(p.Tensor, p.Tensor, 1-float64(lr*decay))
 		}
+		tensor.AXPY(p.Tensor, -lr*gradScale, p.Grad)
+		tensor.AXPY(p.Tensor, -lr*s.Momentum, u)
 		p.Changed()
 	}
 }

@@ -151,6 +151,14 @@ func (l *Loaded) start(c unet.Config, cfg Config) error {
 // Bytes is the memory that the model holds, mapped weights included, as measured after the warm-up.
 func (l *Loaded) Bytes() int64 { return l.bytes }
 
+// Memory is what the last forward pass needed for its activations; zero for a network that does not say.
+func (l *Loaded) Memory() autograd.Memory {
+	if n, ok := l.Model.Denoiser.(*net); ok {
+		return n.tape.Memory()
+	}
+	return autograd.Memory{}
+}
+
 // Close stops the engine and unmaps the weights.
 func (l *Loaded) Close() error {
 	l.Engine.Close()
