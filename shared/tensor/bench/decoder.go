@@ -11,25 +11,26 @@ import (
 // causal self-attention over rotated queries and keys, and a feed-forward net with SwiGLU; logits by the transpose of
 // the word embedding.
 type decoderShape struct {
-	name                   string
-	layers, d, ffn         int
-	heads, kvHeads         int
-	words                  int
-	base, eps              float64
-	bias                   bool // of queries, keys and values
-	types                  []tensor.QuantKind
-	context, prompt, batch int // positions before a decoded token; rows of a prefill; sequences decoded together
+	name           string
+	layers, d, ffn int
+	heads, kvHeads int
+	words          int
+	base, eps      float64
+	bias           bool // of queries, keys and values
+	types          []tensor.QuantKind
+	context, batch int   // positions before a decoded token; sequences decoded together
+	prompts        []int // rows of prefills
 }
 
 var (
 	qwen05 = decoderShape{
 		name: "qwen2.5-0.5b", layers: 24, d: 896, ffn: 4864, heads: 14, kvHeads: 2, words: 151936, base: 1e6, eps: 1e-6,
 		bias: true, types: []tensor.QuantKind{tensor.Q80, tensor.Q40, tensor.Q4K, tensor.Q6K},
-		context: 64, prompt: 512, batch: 8,
+		context: 64, prompts: []int{512}, batch: 8,
 	}
 	stories15m = decoderShape{
 		name: "stories15m", layers: 6, d: 288, ffn: 768, heads: 6, kvHeads: 6, words: 32000, base: 1e4, eps: 1e-5,
-		types: []tensor.QuantKind{tensor.Q80, tensor.Q40}, context: 64, prompt: 128, batch: 8,
+		types: []tensor.QuantKind{tensor.Q80, tensor.Q40}, context: 64, prompts: []int{128, 512}, batch: 8,
 	}
 )
 
@@ -50,14 +51,16 @@ func decoders(s decoderShape) []Workload {
 			Name: fmt.Sprintf("%s/%s/%s", s.name, kind, use), Unit: "tokens", Items: n,
 			Flops: 2*float64(s.layers)*n*(layer+2*seen*d) + 2*float64(sequences)*d*float64(s.words),
 			Bytes: float64(s.layers)*(d*(width+d+2*ffn)*bytesOf(b.format(s.d))+ffn*d*bytesOf(b.format(s.ffn))) +
-				d*float64(s.words)*bytesOf(b.format(s.d)),
+				d*float64(s.words)*bytesOf(b.wordFormat()),
 			New: func() func() { return newDecoder(s, kind, sequences, rows).forward },
 		})
 	}
 	for _, kind := range s.types {
 		add(kind, "decode-1", 1, 1)
 		add(kind, fmt.Sprintf("decode-%d", s.batch), s.batch, 1)
-		add(kind, fmt.Sprintf("prefill-%d", s.prompt), 1, s.prompt)
+		for _, n := range s.prompts {
+			add(kind, fmt.Sprintf("prefill-%d", n), 1, n)
+		}
 	}
 	return ws
 }
@@ -108,11 +111,24 @@ func (m *decoder) format(k int) tensor.QuantKind {
 	}
 }
 
+// wordFormat is the type of the word embedding, which is the output layer too: of more bits than the layers' four, as
+// llama.cpp's quantiser chooses it.
+func (m *decoder) wordFormat() tensor.QuantKind {
+	word := *m
+	switch m.kind {
+	case tensor.Q40:
+		word.kind = tensor.Q80
+	case tensor.Q4K:
+		word.kind = tensor.Q6K
+	}
+	return word.format(m.d)
+}
+
 func newDecoder(s decoderShape, kind tensor.QuantKind, b, t int) *decoder {
 	r, past, f, d := &random{state: 1}, &random{state: 2}, tensor.Float32, s.d
 	m := &decoder{decoderShape: s, kind: kind, b: b, t: t}
 	head := d / s.heads
-	m.word = m.weights(r, s.words, d)
+	m.word = weights(r, m.wordFormat(), s.words, d)
 	m.norm = r.tensor(1, d)
 	m.rope = tensor.NewRoPETable(f, s.context+max(t, 1), head, s.base, false)
 	m.x, m.y, m.attended = tensor.New(f, b*t, d), tensor.New(f, b*t, d), tensor.New(f, b*t, d)
@@ -122,8 +138,8 @@ func newDecoder(s decoderShape, kind tensor.QuantKind, b, t int) *decoder {
 	m.attention = tensor.AttentionSpec{Heads: s.heads, Scale: 1 / math.Sqrt(float64(head)), Causal: true}
 	for range s.layers {
 		l := decoderLayer{
-			qkv: m.weights(r, s.width(), d), out: m.weights(r, d, d),
-			gateUp: m.weights(r, 2*s.ffn, d), down: m.weights(r, d, s.ffn),
+			qkv: weights(r, m.format(d), s.width(), d), out: weights(r, m.format(d), d, d),
+			gateUp: weights(r, m.format(d), 2*s.ffn, d), down: weights(r, m.format(s.ffn), d, s.ffn),
 			attnNorm: r.tensor(1, d), ffnNorm: r.tensor(1, d),
 		}
 		if s.bias {
@@ -155,8 +171,7 @@ func (m *decoder) start() int {
 }
 
 // weights packs random blocks: digits from a counter, and scales that give weights of about 1/sqrt(k).
-func (m *decoder) weights(r *random, n, k int) *tensor.PackedQuant {
-	kind := m.format(k)
+func weights(r *random, kind tensor.QuantKind, n, k int) *tensor.PackedQuant {
 	raw := make([]byte, n*k/kind.Block()*kind.BlockBytes())
 	for i := 0; i+3 <= len(raw); i += 3 {
 		v := r.next()
