@@ -27,8 +27,8 @@ func MeasureLimits() Limits {
 	}
 }
 
-// readSpeed is the best bandwidth of several products of one row by a matrix of the given bytes, in GB/s: two operations
-// an element, so that memory is what bounds them.
+// readSpeed is the best bandwidth of several products of one row by a matrix of the given bytes, in GB/s: two
+// operations an element, so that memory is what bounds them.
 func readSpeed(bytes int) float64 {
 	const k = 1024
 	n := bytes / 4 / k

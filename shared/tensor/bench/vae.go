@@ -42,7 +42,8 @@ func (v *vae) loss(t *autograd.Tape, x, eps *autograd.Value) *autograd.Value {
 	n := float64(x.Dim(0))
 	bce := autograd.Scale(nn.BCELogits(logits, x), float64(x.Dim(1)))
 	// KL = -1/2 sum(1 + logvar - mu^2 - exp(logvar)).
-	kl := autograd.Sum(autograd.Sub(autograd.AddScalar(logvar, 1), autograd.Add(autograd.Square(mu), autograd.Exp(logvar))))
+	kl := autograd.Sum(autograd.Sub(
+		autograd.AddScalar(logvar, 1), autograd.Add(autograd.Square(mu), autograd.Exp(logvar))))
 	return autograd.Add(bce, autograd.Scale(kl, -0.5/n))
 }
 
