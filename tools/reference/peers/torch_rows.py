@@ -123,7 +123,7 @@ def product_int8(m, k, n):
         return inference(lambda: torch.ops.quantized.linear(x, w, 0.5, 128))
 
     return {"_int_mm": int_mm, "compiled-_int_mm": lambda: compiled_int_mm("default"),
-            "linear-onednn": lambda: static("onednn"), "linear-x86": lambda: static("x86"),
+            "linear-x86": lambda: static("x86"),
             "linear_dynamic-onednn": lambda: dynamic("onednn"), "linear_dynamic-x86": lambda: dynamic("x86")}
 
 
