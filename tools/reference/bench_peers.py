@@ -1,7 +1,7 @@
 """Manifold beside its peers on this machine: whole networks and single products, in turns.
 
     python bench_peers.py --peers DIR                       # every row that the result lacks at this version
-    python bench_peers.py --peers DIR --rows minilm,vae     # the rows whose names begin so, again
+    python bench_peers.py --peers DIR --rows minilm,vae     # those rows, and rows below, again
     python bench_peers.py --peers DIR --search-only         # only look for every peer's best way
 
 `make bench-peers` installs the peers into DIR first (peers/install.sh) and calls this. Every program runs in a process
@@ -279,7 +279,7 @@ def machine():
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--peers", required=True, help="folder that peers/install.sh filled")
-    p.add_argument("--rows", default="", help="names or beginnings of names of rows, by commas: measured again")
+    p.add_argument("--rows", default="", help="rows, or what lies before a slash of them, by commas: measured again")
     p.add_argument("--turns", type=int, default=7)
     p.add_argument("--seconds", type=float, default=0.7, help="timed work of a turn")
     p.add_argument("--threads", type=int, default=os.cpu_count())
@@ -291,6 +291,7 @@ def main():
     p.add_argument("--out", default=os.path.join(ROOT, "docs", "results", "peers.json"))
     args = p.parse_args()
     args.peers = os.path.abspath(args.peers)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that stopped processes are ended
     os.makedirs(os.path.join(args.peers, "scratch"), exist_ok=True)
     for flag, folder in (("llama_bench", "llama"), ("ik_llama_bench", "ik")):
         built = os.path.join(args.peers, folder, "build", "bin", "llama-bench")
@@ -299,9 +300,9 @@ def main():
 
     kept = load(os.path.join(args.peers, "best.json"), {})
     wanted = [w for w in args.rows.split(",") if w]
-    rows = [r for r in ROWS if not wanted or any(r == w or r.startswith(w) for w in wanted)]
+    rows = [r for r in ROWS if not wanted or any(r == w or r.startswith(w.rstrip("/") + "/") for w in wanted)]
     if not rows:
-        p.error(f"no row begins with {args.rows}; there are {', '.join(ROWS)}")
+        p.error(f"no row is or lies below {args.rows}; there are {', '.join(ROWS)}")
     if args.search_only:
         for row in rows:
             search(row, args, kept)
