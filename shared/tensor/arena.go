@@ -147,8 +147,8 @@ func (m Mark) after(n Mark) bool {
 // Bytes is the memory held in slabs of elements, in use or not.
 func (a *Arena) Bytes() int64 { return 4*a.f32.elems() + 8*a.f64.elems() }
 
-// Peak is the most bytes of elements that were in use at one time since the last Reset, in multiples of 64 bytes a tensor, ends of slabs
-// that were too short for the next tensor included.
+// Peak is the most bytes of elements that were in use at one time since the last Reset, in multiples of 64 bytes a
+// tensor, ends of slabs that were too short for the next tensor included.
 func (a *Arena) Peak() int64 { return max(a.peak, 4*a.f32.used()+8*a.f64.used()) }
 
 // used is the elements up to the bump pointer.

@@ -89,7 +89,7 @@ func (benchLimitsCmd) Run(g *Globals) error {
 	if g.JSON {
 		return g.printJSON(g.report(l))
 	}
-	fmt.Fprintf(g.out, "float32 multiply-adds %6.1f GF/s\nread, memory          %6.1f GB/s\nread, cache           %6.1f GB/s\n",
-		l.PeakF32, l.ReadDRAM, l.ReadL3)
+	fmt.Fprintf(g.out, "float32 multiply-adds %6.1f GF/s\nread, memory          %6.1f GB/s\n"+
+		"read, cache           %6.1f GB/s\n", l.PeakF32, l.ReadDRAM, l.ReadL3)
 	return nil
 }

@@ -40,7 +40,8 @@ func trains(w bench.Workload) bool { return strings.Contains(w.Name, "/train/") 
 func (t turnFlags) run(ctx context.Context, g *Globals, name string, l []bench.Workload, samples int) error {
 	if t.Turns {
 		if len(l) != 1 {
-			return fmt.Errorf("%q names %d networks, --turns-from-stdin wants one: manifold bench list shows them", name, len(l))
+			return fmt.Errorf("%q names %d networks, --turns-from-stdin wants one: manifold bench list shows them",
+				name, len(l))
 		}
 		return t.answer(g, l[0])
 	}
@@ -52,7 +53,8 @@ func (t turnFlags) run(ctx context.Context, g *Globals, name string, l []bench.W
 		m := w.Measure(samples)
 		results = append(results, m)
 		if !g.JSON {
-			fmt.Fprintf(g.out, "%-28s %10.3f ms  %10.1f %s/s  %7.1f GF/s\n", m.Name, 1e3*m.Seconds, m.PerSecond, m.Unit, m.GFs)
+			fmt.Fprintf(g.out, "%-28s %10.3f ms  %10.1f %s/s  %7.1f GF/s\n",
+				m.Name, 1e3*m.Seconds, m.PerSecond, m.Unit, m.GFs)
 		}
 	}
 	if g.JSON {

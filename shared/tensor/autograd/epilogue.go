@@ -24,8 +24,8 @@ func (e *Epilogue) tensors() tensor.Epilogue {
 }
 
 // split parts the epilogue into what the product does at once and what must be recorded after it: an activation whose
-// derivative needs its argument, and what follows that. ReLU's derivative needs its result alone, so the product applies
-// it; a residual after it must wait, because the result has to remain.
+// derivative needs its argument, and what follows that. ReLU's derivative needs its result alone, so the product
+// applies it; a residual after it must wait, because the result has to remain.
 func (e *Epilogue) split() (now, later Epilogue) {
 	switch e.Act {
 	case tensor.ActNone:

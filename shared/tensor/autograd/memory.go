@@ -93,7 +93,8 @@ var (
 	dropsInputs = [numOps]bool{
 		OpNeg: true, OpExp: true, OpSqrt: true, OpTanh: true, OpSigmoid: true, OpReLU: true, OpScale: true,
 		OpAddScalar: true, OpAdd: true, OpSub: true, OpSum: true, OpSumTo: true, OpBroadcastTo: true, OpSoftmax: true,
-		OpLogSoftmax: true, OpReshape: true, OpPermute: true, OpConcat: true, OpSlice: true, OpPadInto: true, OpGather: true,
+		OpLogSoftmax: true, OpReshape: true, OpPermute: true, OpConcat: true, OpSlice: true, OpPadInto: true,
+		OpGather:     true,
 		OpScatterAdd: true, OpUpsampleNearest2: true, OpSumPool2: true, OpSpaceToDepth2: true, OpDepthToSpace2: true,
 	}
 	dropsResult = [numOps]bool{
