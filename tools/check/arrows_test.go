@@ -93,7 +93,9 @@ var pure = []string{
 }
 
 // testSupport are packages for tests alone: they may read the environment and look at everything.
-var testSupport = []string{"shared/testkit", "shared/tensor/fusedtest", "shared/tensor/internal/golden"}
+var testSupport = []string{
+	"shared/testkit", "shared/tensor/fusedtest", "shared/tensor/internal/golden", "shared/tensor/internal/neontest",
+}
 
 // wireLibraries are what those packages must not import.
 var wireLibraries = []string{
