@@ -34,7 +34,7 @@ type ModelBench struct {
 // Memory is what activations and, in training, gradients need; weights and the kernels' scratch are not part of it.
 type Memory struct {
 	PeakBytes int64 `json:"peak_bytes"` // in use at most
-	LiveBytes int64 `json:"live_bytes"` // that held something at most at one time: the lower bound for this order of work
+	LiveBytes int64 `json:"live_bytes"` // the largest live set as the tape counts it, without inputs and targets
 }
 
 func memory(m autograd.Memory) Memory { return Memory{PeakBytes: m.Peak, LiveBytes: m.Live} }

@@ -38,8 +38,8 @@ func (c benchModelCmd) Run(ctx context.Context, g *Globals) error {
 		return g.printJSON(g.report(results))
 	}
 	for _, r := range results {
-		fmt.Fprintf(g.out, "batch %3d  %8.2f ms  %8.1f pictures/s  %7.1f GF/s\n",
-			r.Batch, 1e3*r.Seconds, r.PerSecond, r.GFs)
+		fmt.Fprintf(g.out, "batch %3d  %8.2f ms  %8.1f pictures/s  %7.1f GF/s  %s\n",
+			r.Batch, 1e3*r.Seconds, r.PerSecond, r.GFs, needs(r.Memory))
 	}
 	return nil
 }
@@ -76,9 +76,14 @@ func (c benchTrainCmd) Run(ctx context.Context, g *Globals) error {
 	if g.JSON {
 		return g.printJSON(g.report(r))
 	}
-	fmt.Fprintf(g.out, "%.2f steps/s, %.1f samples/s, %.1f GF/s of forward and backward\n",
-		r.StepsPerSecond, r.SamplesPerSecond, r.GFs)
+	fmt.Fprintf(g.out, "%.2f steps/s, %.1f samples/s, %.1f GF/s of forward and backward, %s\n",
+		r.StepsPerSecond, r.SamplesPerSecond, r.GFs, needs(r.Memory))
 	return nil
+}
+
+// needs is what activations take, for people.
+func needs(m diffusion.Memory) string {
+	return fmt.Sprintf("%.1f MB at most (%.1f live)", float64(m.PeakBytes)/1e6, float64(m.LiveBytes)/1e6)
 }
 
 type benchLimitsCmd struct{}

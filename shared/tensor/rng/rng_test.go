@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
 )
 
 // TestPhiloxKnownAnswers checks the vectors of Random123's kat_vectors for philox4x32 with 10 rounds.
@@ -99,6 +101,27 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
+// TestNormalThreads compares the normals of many threads with those drawn four at a time.
+func TestNormalThreads(t *testing.T) {
+	before := pool.Threads()
+	defer pool.SetThreads(before)
+	s := New(11)
+	for _, n := range []int{1023, 1024, 1025, 2559, 50001} {
+		want := make([]float32, n)
+		for i := 0; i < n; i += 4 {
+			s.normal(want[i:min(i+4, n)], i/4, 3, 2, Noise)
+		}
+		for _, threads := range []int{1, 2, 3, 5} {
+			pool.SetThreads(threads)
+			got := make([]float32, n)
+			s.Normal(got, 3, 2, Noise)
+			if !slices.Equal(got, want) {
+				t.Errorf("%d normals by %d threads differ", n, threads)
+			}
+		}
+	}
+}
+
 // TestKeys checks that every part of the key and of the counter matters.
 func TestKeys(t *testing.T) {
 	seen := map[uint32]bool{}
@@ -162,9 +185,11 @@ func TestInts(t *testing.T) {
 
 // TestNoAllocation checks that drawing into a slice allocates nothing.
 func TestNoAllocation(t *testing.T) {
-	x := make([]float32, 64)
-	if n := testing.AllocsPerRun(10, func() { New(1).Normal(x, 0, 0, Latent) }); n != 0 {
-		t.Errorf("%g allocations", n)
+	for _, n := range []int{64, 4096} {
+		x := make([]float32, n)
+		if a := testing.AllocsPerRun(10, func() { New(1).Normal(x, 0, 0, Latent) }); a != 0 {
+			t.Errorf("%d normals: %g allocations", n, a)
+		}
 	}
 }
 
