@@ -77,7 +77,6 @@ def product(threads, scratch, m, k, n):
 def product_int8(threads, scratch, m, k, n):
     r = np.random.default_rng(1)
     a, b = r.integers(0, 256, (m, k), dtype=np.uint8), r.integers(-127, 128, (k, n), dtype=np.int8)
-    x, scale, zero = r.standard_normal((m, k), dtype=np.float32), np.full(n, 0.01, np.float32), np.zeros(n, np.int8)
 
     def integer(a, b):
         kind = TensorProto.UINT8 if a.dtype == np.uint8 else TensorProto.INT8
@@ -85,16 +84,23 @@ def product_int8(threads, scratch, m, k, n):
                      [value("c", TensorProto.INT32, m, n)], {"b": b})
         return bound(session(text, threads), {"a": a})
 
+    return {"MatMulInteger-u8s8": lambda: integer(a, b),
+            "MatMulInteger-u8u8": lambda: integer(a, b.astype(np.uint8)),
+            "MatMulInteger-s8s8": lambda: integer(a.astype(np.int8), b)}
+
+
+def product_int8_dynamic(threads, scratch, m, k, n):
+    r = np.random.default_rng(1)
+    x, b = r.standard_normal((m, k), dtype=np.float32), r.integers(-127, 128, (k, n), dtype=np.int8)
+    scale, zero = np.full(n, 0.01, np.float32), np.zeros(n, np.int8)
+
     def dynamic(b):
         node = helper.make_node("DynamicQuantizeMatMul", ["a", "b", "s", "z"], ["c"], domain="com.microsoft")
         text = graph([node], [value("a", TensorProto.FLOAT, m, k)], [value("c", TensorProto.FLOAT, m, n)],
                      {"b": b, "s": scale, "z": zero.astype(b.dtype)})
         return bound(session(text, threads), {"a": x})
 
-    return {"MatMulInteger-u8s8": lambda: integer(a, b),
-            "MatMulInteger-u8u8": lambda: integer(a, b.astype(np.uint8)),
-            "MatMulInteger-s8s8": lambda: integer(a.astype(np.int8), b),
-            "DynamicQuantizeMatMul-s8": lambda: dynamic(b),
+    return {"DynamicQuantizeMatMul-s8": lambda: dynamic(b),
             "DynamicQuantizeMatMul-u8": lambda: dynamic(b.astype(np.uint8))}
 
 
@@ -199,7 +205,8 @@ def minilm_int8(threads, scratch, batch, tokens):
     return found
 
 
-KINDS = dict(product=product, product_int8=product_int8, unet=unet, dcgan=dcgan, minilm=minilm, minilm_int8=minilm_int8)
+KINDS = dict(product=product, product_int8=product_int8, product_int8_dynamic=product_int8_dynamic, unet=unet,
+             dcgan=dcgan, minilm=minilm, minilm_int8=minilm_int8)
 
 
 def ways(name, threads, scratch):

@@ -20,6 +20,8 @@ row("product/f32/16x384x1536", "product/f32/16x384x1536", "product", "GF/s", 2e-
     n=1536)
 row("product/bf16/1024", "product/bf16/1024", "product_bf16", "GF/s", 2e-9 * 1024**3, 1.0, m=1024, k=1024, n=1024)
 row("product/int8/1024", "product/int8/1024", "product_int8", "GOP/s", 2e-9 * 1024**3, 1.0, m=1024, k=1024, n=1024)
+row("product/int8-dynamic/1024", "product/int8-dynamic/1024", "product_int8_dynamic", "GOP/s", 2e-9 * 1024**3, 1.0,
+    m=1024, k=1024, n=1024)  # of float32 activations, quantised in the call
 
 for n, figure in ((1, (1 / 0.0355, "peak")), (4, (4 / 0.1298, "peak")), (16, None)):
     row(f"unet/{n}", f"ddpm-cifar10-32/f32/{n}", "unet", "pictures/s", n, 1.0, figure, batch=n)
@@ -51,6 +53,6 @@ for (model, kind), figures in FIGURES.items():
                 rows=n)
 
 PEERS = dict(product=("onnxruntime", "torch"), product_bf16=("torch",), product_int8=("onnxruntime", "torch"),
-             unet=("onnxruntime", "torch"), dcgan=("onnxruntime", "torch"), minilm=("onnxruntime", "torch"),
-             minilm_int8=("onnxruntime", "torch"), vae=("torch",), small_unet=("torch",),
-             decoder=("llama.cpp", "ik_llama.cpp"))
+             product_int8_dynamic=("onnxruntime", "torch"), unet=("onnxruntime", "torch"),
+             dcgan=("onnxruntime", "torch"), minilm=("onnxruntime", "torch"), minilm_int8=("onnxruntime", "torch"),
+             vae=("torch",), small_unet=("torch",), decoder=("llama.cpp", "ik_llama.cpp"))

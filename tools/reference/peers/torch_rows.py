@@ -89,10 +89,16 @@ def product_bf16(m, k, n):
             "compiled": lambda: by("default"), "autotuned": lambda: by(MODES["autotuned"])}
 
 
+def packed_int8(engine, k, n):
+    torch.backends.quantized.engine = engine
+    scales, zeros = torch.full((n,), 0.01), torch.zeros(n, dtype=torch.int64)
+    w = nn.Linear(k, n, bias=False).weight.detach()
+    return torch.ops.quantized.linear_prepack(torch.quantize_per_channel(w, scales, zeros, 0, torch.qint8), None)
+
+
 def product_int8(m, k, n):
     torch.manual_seed(1)
     a8, w8 = (torch.randint(-127, 128, s, dtype=torch.int8) for s in ((m, k), (k, n)))
-    a, layer = torch.randn(m, k), nn.Linear(k, n, bias=False)
 
     def int_mm():
         return inference(lambda: torch._int_mm(a8, w8))
@@ -108,23 +114,23 @@ def product_int8(m, k, n):
         net = compiled(Mm().eval(), mode, True)
         return no_grad(lambda: net(a8))
 
-    def packed(engine):
-        torch.backends.quantized.engine = engine
-        scales, zeros = torch.full((n,), 0.01), torch.zeros(n, dtype=torch.int64)
-        w = torch.quantize_per_channel(layer.weight.detach(), scales, zeros, 0, torch.qint8)
-        return torch.ops.quantized.linear_prepack(w, None)
-
-    def dynamic(engine):
-        w = packed(engine)
-        return inference(lambda: torch.ops.quantized.linear_dynamic(a, w))
-
     def static(engine):
-        w, x = packed(engine), torch.quantize_per_tensor(a, 0.03, 128, torch.quint8)
+        w, x = packed_int8(engine, k, n), torch.quantize_per_tensor(torch.randn(m, k), 0.03, 128, torch.quint8)
         return inference(lambda: torch.ops.quantized.linear(x, w, 0.5, 128))
 
     return {"_int_mm": int_mm, "compiled-_int_mm": lambda: compiled_int_mm("default"),
-            "linear-x86": lambda: static("x86"),
-            "linear_dynamic-onednn": lambda: dynamic("onednn"), "linear_dynamic-x86": lambda: dynamic("x86")}
+            "linear-x86": lambda: static("x86")}
+
+
+def product_int8_dynamic(m, k, n):
+    torch.manual_seed(1)
+    a = torch.randn(m, k)
+
+    def dynamic(engine):
+        w = packed_int8(engine, k, n)
+        return inference(lambda: torch.ops.quantized.linear_dynamic(a, w))
+
+    return {"linear_dynamic-onednn": lambda: dynamic("onednn"), "linear_dynamic-x86": lambda: dynamic("x86")}
 
 
 def layouts(make, inputs, bound=1e-4):
@@ -212,5 +218,6 @@ def small_unet(batch, steps):
             for suffix, last in (("", False), ("-channels_last", True))}
 
 
-KINDS = dict(product=product, product_bf16=product_bf16, product_int8=product_int8, unet=unet, dcgan=dcgan,
-             minilm=minilm, minilm_int8=minilm_int8, vae=vae, small_unet=small_unet)
+KINDS = dict(product=product, product_bf16=product_bf16, product_int8=product_int8,
+             product_int8_dynamic=product_int8_dynamic, unet=unet, dcgan=dcgan, minilm=minilm, minilm_int8=minilm_int8,
+             vae=vae, small_unet=small_unet)
