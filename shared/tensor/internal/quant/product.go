@@ -31,8 +31,9 @@ const callWork = 1 << 15
 // nearWork bounds the bytes of weights of a part where several groups of rows run over them: half of the second cache.
 const nearWork = 512 << 10
 
-// smallWork is the number of bytes of weights below which a product is not divided among threads.
-const smallWork = 24 << 10
+// Bytes of weights times rows below which a product is not divided among threads, and below which every thread takes
+// one part: a part more costs an exchange between cores, which is worth some 20 KB of weights in the cache.
+const smallWork, shortWork = 100 << 10, 600 << 10
 
 // job is one product on its way through the pool.
 type job struct {
@@ -90,7 +91,10 @@ func MatMul(c []float32, x *Rows, m int, w *Packed, f Finisher) {
 	panels := w.panels()
 	j.size = panels
 	if len(w.data) > smallWork/m {
-		t := 4 * pool.Threads()
+		t := pool.Threads()
+		if len(w.data) > shortWork/m {
+			t *= 4
+		}
 		j.size = max(1, min((panels+t-1)/t, callWork/(min(m, wideRows)*w.k/Step)))
 		if m > wideRows {
 			j.size = max(1, min(j.size, nearWork/w.panel))
