@@ -92,49 +92,61 @@ func (p *PackedGrad[T]) fits(c Conv) bool {
 		c.StrideW == p.c.StrideW && c.PadTop == p.c.PadTop && c.PadLeft == p.c.PadLeft
 }
 
-// inputGrad computes dx phase by phase; with stride 1 there is one phase. The weights are w, or pg if it
+// inputGrad computes the phases of dx; with stride 1 there is one phase. The weights are w, or pg if it
 // is not nil.
 func (j *job[T]) inputGrad(dx, dy, w []T, pg *PackedGrad[T], c Conv, ep Epilogue[T]) {
 	if len(dx) == 0 {
 		return
 	}
-	at := 0 // in the packed weights
+	var data []T // the packed weights of all phases
+	if pg != nil {
+		data = pg.data
+	} else {
+		j.packed = grow(j.packed, j.flip.total(w, c))
+		data = j.packed
+	}
+	j.phases = j.phases[:0]
 	for ph := range c.StrideH {
 		for pw := range c.StrideW {
 			f := &j.flip
 			g := f.phase(w, c, ph, pw)
-			n := f.length()
-			if ph < c.H && pw < c.W {
-				var data []T
-				if pg != nil {
-					data = pg.data[at : at+n]
-				} else {
-					j.packed = grow(j.packed, n)
-					data = j.packed
-					f.pack(data)
-				}
-				if form := winogradForm[T](&g); form != winograd.None {
-					t := panelTaps(as32(data), c.Co)
-					var u []float32
-					if pg != nil {
-						u = pg.forms.get(form, t, c.Co, c.Ci)
-					}
-					winogradConv(as32(dx), as32(dy), nil, u, t, g, form, epilogue32(ep))
-					return
-				}
-				j.b = packedOperand(data, f.rows*f.cols*c.Co)
-				if c.StrideH*c.StrideW == 1 {
-					j.convolve(dx, dy, nil, g, ep)
-				} else {
-					j.convolve(dx, dy, nil, g, nil)
-				}
+			part := data[:f.length()]
+			data = data[len(part):]
+			if ph >= c.H || pw >= c.W {
+				continue
 			}
-			at += n
+			if pg == nil {
+				f.pack(part)
+			}
+			form := winograd.None
+			if c.StrideH*c.StrideW == 1 {
+				form = winogradForm[T](&g)
+			}
+			if form != winograd.None {
+				t := panelTaps(as32(part), c.Co)
+				var u []float32
+				if pg != nil {
+					u = pg.forms.get(form, t, c.Co, c.Ci)
+				}
+				winogradConv(as32(dx), as32(dy), nil, u, t, g, form, epilogue32(ep))
+				return
+			}
+			j.addPhase(g, packedOperand(part, f.rows*f.cols*c.Co))
 		}
 	}
-	if c.StrideH*c.StrideW > 1 {
-		j.finishAll(dx, c.N*c.H*c.W, c.Ci, ep)
+	j.convolvePhases(dx, dy, nil, ep)
+}
+
+// total is the number of elements of the packed weights of all phases.
+func (t *flipTask[T]) total(w []T, c Conv) int {
+	n := 0
+	for ph := range c.StrideH {
+		for pw := range c.StrideW {
+			t.phase(w, c, ph, pw)
+			n += t.length()
+		}
 	}
+	return n
 }
 
 // tapsOf counts the kernel positions from first on in steps of stride.
@@ -266,7 +278,7 @@ func (t *wgradTask[T]) segments() {
 		}
 	}
 	if t.exchanged {
-		j.cutSteps((t.n1 - t.n0) * pixels)
+		j.steps = cutSteps(j.steps, j.segs, (t.n1-t.n0)*pixels)
 		return
 	}
 	j.makeSteps(j.b.strideK)

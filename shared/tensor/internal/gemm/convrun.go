@@ -1,5 +1,10 @@
 package gemm
 
+import (
+	"slices"
+	"unsafe"
+)
+
 // geometry is a convolution as the kernels see it: outputs oh x ow of pictures h x w x ch by a kernel
 // kh x kw. Input row i*sh - top + a meets kernel row a; top and left may be negative. Output pixel
 // (n, i, j) is stored at element c0 + n*cN + i*cH + j*cW of the result.
@@ -73,10 +78,49 @@ func copyPixels[T Float](dst, src []T, ld, n int) {
 	}
 }
 
+// phase is one of the convolutions that a task computes from the same input: the only one, or that of the outputs of
+// an input gradient that meet the same taps.
+type phase struct {
+	g     geometry
+	b     operand
+	at    int // elements from the first input of the task's geometry to the first of this one
+	segs  []segment
+	steps []step
+}
+
+// addPhase appends a convolution by the weights at b.
+func (j *job[T]) addPhase(g geometry, b operand) {
+	if g.n*g.oh*g.ow*g.co == 0 {
+		return
+	}
+	n := len(j.phases)
+	j.phases = slices.Grow(j.phases, 1)[:n+1]
+	p := &j.phases[n]
+	p.g, p.b = g, b
+}
+
+// union is the geometry of the input that all phases read together, and of the outputs of all.
+func (j *job[T]) union() geometry {
+	u := j.phases[0].g
+	u.c0 = 0
+	for _, p := range j.phases[1:] {
+		u.ch = max(u.ch, p.g.ch)
+		u.top, u.left = max(u.top, p.g.top), max(u.left, p.g.left)
+		u.oh, u.ow = max(u.oh, p.g.oh), max(u.ow, p.g.ow)
+	}
+	for _, p := range j.phases {
+		u.kh, u.kw = max(u.kh, u.top-p.g.top+p.g.kh), max(u.kw, u.left-p.g.left+p.g.kw)
+	}
+	return u
+}
+
+// element is where the outputs of row r of the batch begin, and with them those of a band of rows.
+func (g *geometry) element(r int) int { return r/g.oh*g.cN + min(r%g.oh*g.cH, g.cN) }
+
 // convTask computes bands of output rows.
 type convTask[T Float] struct {
 	j    *job[T]
-	g    geometry
+	g    geometry // of all phases together
 	l    layout
 	y, x []T
 	x2   []T // the channels from split on
@@ -84,9 +128,9 @@ type convTask[T Float] struct {
 
 // tapSegments lists the reduction over the taps and channels: a run for every kernel row, cut where a
 // block ends.
-func (j *job[T]) tapSegments(g *geometry, l layout) {
-	es := size[T]()
-	j.segs = j.segs[:0]
+func (p *phase) tapSegments(l layout, es int) {
+	g := &p.g
+	p.segs = p.segs[:0]
 	row := g.kw * g.ch
 	unit, block := g.kh*row, max(BlockK/max(g.ch, 1), 1)*g.ch
 	if g.ch > BlockK {
@@ -99,18 +143,26 @@ func (j *job[T]) tapSegments(g *geometry, l layout) {
 		if end == blockEnd {
 			s.end = 1
 		}
-		j.segs = append(j.segs, s)
+		p.segs = append(p.segs, s)
 		k = end
 	}
-	j.makeSteps(j.b.strideK)
+	follow(p.segs, p.b.strideK)
+	p.steps = cutSteps(p.steps, p.segs, g.kh*row)
 }
 
 // convolve computes one geometry; j.b is set. x2 holds the channels from g.split on, if that is not 0.
 func (j *job[T]) convolve(y, x, x2 []T, g geometry, ep Epilogue[T]) {
-	pixels := g.n * g.oh * g.ow
-	if pixels == 0 || g.co == 0 {
+	j.phases = j.phases[:0]
+	j.addPhase(g, j.b)
+	j.convolvePhases(y, x, x2, ep)
+}
+
+// convolvePhases computes the phases, which all have the same strides.
+func (j *job[T]) convolvePhases(y, x, x2 []T, ep Epilogue[T]) {
+	if len(j.phases) == 0 {
 		return
 	}
+	g := j.union()
 	if narrowOut(g.co) && g.sw == 1 && g.ch >= 8 && g.split == 0 {
 		j.exchange(y, x, g, ep)
 		return
@@ -118,71 +170,99 @@ func (j *job[T]) convolve(y, x, x2 []T, g geometry, ep Epilogue[T]) {
 	t := &j.conv2d
 	*t = convTask[T]{j: j, g: g, l: g.layout(), y: y, x: x, x2: x2}
 	j.kern, j.ep = kernelsFor[T](), ep
-	j.tapSegments(&g, t.l)
+	flops := 0
+	for i := range j.phases {
+		p := &j.phases[i]
+		p.at = (g.top-p.g.top)*t.l.line + (g.left-p.g.left)*g.ch
+		p.tapSegments(t.l, size[T]())
+		flops += p.flops()
+	}
 	const band = 1 << 15 // elements of input and of output that a part should touch
-	perRow := max(g.ow*g.co, g.sh*t.l.line)
-	flops := 2 * float64(pixels) * float64(g.kh*g.kw*g.ch) * float64(g.co)
-	j.grid.choose(1, g.n*g.oh, g.ow, max(band/perRow, (48+g.ow-1)/g.ow), panelsOf(g.co), 32, flops)
-	dispatch(j.grid.count(), t, flops)
+	perRow := max(g.cH, g.sh*t.l.line)
+	j.grid.choose(1, g.n*g.oh, g.ow, max(band/perRow, (48+g.ow-1)/g.ow), panelsOf(g.co), 32, float64(flops))
+	dispatch(j.grid.count(), t, float64(flops))
 }
+
+// flops is the work of a phase.
+func (p *phase) flops() int { return 2 * p.g.n * p.g.oh * p.g.ow * p.g.kh * p.g.kw * p.g.ch * p.g.co }
 
 // Do computes one part: rows are output rows counted through the batch.
 func (t *convTask[T]) Do(i int) {
-	j, g, l := t.j, &t.g, t.l
-	es := size[T]()
+	j, g := t.j, &t.g
 	q := j.grid.at(i)
 	s := newScratch[T]()
 	defer s.release()
-	rows := q.r1 - q.r0
-	s.rowA, s.rowC = s.rowA[:0], s.rowC[:0]
-	if !l.inPlace {
-		pictures := (q.r1-1)/g.oh - q.r0/g.oh + 1
-		s.a = grow(s.a, (rows*g.sh+pictures*g.kh)*l.line)
+	a := first(t.x)
+	if !t.l.inPlace {
+		t.copyInput(s, q)
+		a = first(s.a)
 	}
-	used := 0
+	for i := range j.phases {
+		t.phase(s, q, a, &j.phases[i])
+	}
+	if j.ep != nil {
+		from, to := g.element(q.r0)/g.co, g.element(q.r1)/g.co
+		col := q.p0 * Width
+		cols := min(q.p1*Width, g.co) - col
+		j.ep.Finish(t.y[from*g.co+col:(to-1)*g.co+col+cols], g.co, from, col, to-from, cols)
+	}
+}
+
+// copyInput copies the lines that a part reads, picture by picture.
+func (t *convTask[T]) copyInput(s *scratch[T], q part) {
+	g, l := &t.g, t.l
+	pictures := (q.r1-1)/g.oh - q.r0/g.oh + 1
+	s.a = grow(s.a, ((q.r1-q.r0)*g.sh+pictures*g.kh)*l.line)
+	used, pixels := 0, g.h*g.w
 	for r := q.r0; r < q.r1; {
 		n, i0 := r/g.oh, r%g.oh
 		i1 := min(g.oh, i0+q.r1-r)
-		x, x2, pixels := t.x, t.x2, g.h*g.w
+		x, x2 := t.x, t.x2
 		if g.split > 0 {
 			x, x2 = x[n*pixels*g.split:(n+1)*pixels*g.split], x2[n*pixels*(g.ch-g.split):(n+1)*pixels*(g.ch-g.split)]
 		} else {
 			x = x[n*pixels*g.ch : (n+1)*pixels*g.ch]
 		}
-		base, line, pixel := used, g.sh*l.line, g.sw*g.ch
+		used += copyLines(g, l, s.a[used:], x, x2, i0, i1)
+		r += i1 - i0
+	}
+}
+
+// phase computes what one phase gives to a part.
+func (t *convTask[T]) phase(s *scratch[T], q part, a unsafe.Pointer, p *phase) {
+	g, l := &t.g, t.l
+	es := size[T]()
+	s.rowA, s.rowC = s.rowA[:0], s.rowC[:0]
+	copied, line, pixel := 0, g.sh*l.line, g.sw*g.ch
+	for r := q.r0; r < q.r1; {
+		n, i0 := r/g.oh, r%g.oh
+		i1 := min(g.oh, i0+q.r1-r)
+		base := copied
 		if l.inPlace {
 			base = ((n*g.h+i0*g.sh-g.top)*g.w - g.left) * g.ch
-		} else {
-			used += copyLines(g, l, s.a[used:], x, x2, i0, i1)
 		}
-		c := g.c0 + n*g.cN + i0*g.cH
-		for range i1 - i0 {
-			for o := range g.ow {
+		base += p.at
+		c := p.g.c0 + n*g.cN + i0*g.cH
+		for range min(i1, p.g.oh) - i0 {
+			for o := range p.g.ow {
 				s.rowA = append(s.rowA, (base+o*pixel)*es)
 				s.rowC = append(s.rowC, (c+o*g.cW)*es)
 			}
 			base += line
 			c += g.cH
 		}
+		copied += g.lines(i1-i0) * l.line
 		r += i1 - i0
 	}
-	a := first(t.x)
-	if !l.inPlace {
-		a = first(s.a)
+	if len(s.rowA) == 0 {
+		return
 	}
-	for n, st := range j.steps {
-		s.sweep(j.kern, a, first(t.y), es, j.b, q.p0, q.p1, g.co, st.segs, n > 0)
+	for n, st := range p.steps {
+		s.sweep(t.j.kern, a, first(t.y), es, p.b, q.p0, q.p1, g.co, st.segs, n > 0)
 	}
-	col := q.p0 * Width
-	cols := min(q.p1*Width, g.co) - col
-	if len(j.steps) == 0 {
-		t.clear(s.rowC, col, cols)
-	}
-	if j.ep != nil {
-		// An epilogue comes only with outputs that lie one after the other.
-		row := q.r0 * g.ow
-		m := rows * g.ow
-		j.ep.Finish(t.y[row*g.co+col:(row+m-1)*g.co+col+cols], g.co, row, col, m, cols)
+	if len(p.steps) == 0 {
+		col := q.p0 * Width
+		t.clear(s.rowC, col, min(q.p1*Width, g.co)-col)
 	}
 }
 

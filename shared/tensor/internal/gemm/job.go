@@ -20,12 +20,12 @@ type job[T Float] struct {
 
 	product productTask[T]
 	conv2d  convTask[T]
+	phases  []phase // of conv2d and narrow
 	flip    flipTask[T]
 	wgrad   wgradTask[T]
-	finish  finishTask[T]
 	narrow  narrowTask[T]
 
-	narrowSegs []segment // spare memory for segments
+	spare []segment // memory for segments
 }
 
 // step is a range of the reduction that is computed for a whole part before the next one begins, so that
@@ -41,25 +41,31 @@ const stepK = 1024
 // makeSteps lets B follow the segments line by line, strideB bytes apart, and cuts the segments into
 // steps.
 func (j *job[T]) makeSteps(strideB int) {
-	k := 0
-	for i := range j.segs {
-		j.segs[i].offB = k * strideB
-		k += int(j.segs[i].n)
-	}
-	j.cutSteps(k)
+	j.steps = cutSteps(j.steps, j.segs, follow(j.segs, strideB))
 }
 
-// cutSteps cuts the segments, total k in all, into steps.
-func (j *job[T]) cutSteps(total int) {
-	j.steps = j.steps[:0]
+// follow lets B follow the segments, and returns their length.
+func follow(segs []segment, strideB int) int {
+	k := 0
+	for i := range segs {
+		segs[i].offB = k * strideB
+		k += int(segs[i].n)
+	}
+	return k
+}
+
+// cutSteps cuts the segments, total k in all, into steps, in the memory of those given.
+func cutSteps(steps []step, segs []segment, total int) []step {
+	steps = steps[:0]
 	s0, k0, k := 0, 0, 0
-	for i, s := range j.segs {
+	for i, s := range segs {
 		k += int(s.n)
-		if i == len(j.segs)-1 || (s.end != 0 && k-k0 >= stepK && total-k >= stepK/2) {
-			j.steps = append(j.steps, step{segs: j.segs[s0 : i+1], k0: k0, k1: k})
+		if i == len(segs)-1 || (s.end != 0 && k-k0 >= stepK && total-k >= stepK/2) {
+			steps = append(steps, step{segs: segs[s0 : i+1], k0: k0, k1: k})
 			s0, k0 = i+1, k
 		}
 	}
+	return steps
 }
 
 // runs appends segments for n consecutive k in blocks of the given length, starting at byte offset offA.
@@ -72,7 +78,10 @@ func (j *job[T]) runs(n, block, offA, strideA int) {
 
 // release puts the job back. It drops every reference to operands and keeps its own memory.
 func (j *job[T]) release() {
-	*j = job[T]{segs: j.segs[:0], narrowSegs: j.narrowSegs[:0], steps: j.steps[:0], packed: j.packed,
+	for i := range j.phases {
+		j.phases[i].b.base = nil
+	}
+	*j = job[T]{segs: j.segs[:0], spare: j.spare[:0], steps: j.steps[:0], packed: j.packed, phases: j.phases[:0],
 		wgrad: wgradTask[T]{x: j.wgrad.x, dyPacked: j.wgrad.dyPacked, narrow: j.wgrad.narrow}}
 	if size[T]() == 4 {
 		jobs32.put((*job[float32])(unsafe.Pointer(j)))
@@ -149,28 +158,3 @@ func (g *grid) at(i int) part {
 
 // panelsOf is the number of panels of n columns.
 func panelsOf(n int) int { return (n + Width - 1) / Width }
-
-// finishTask applies an epilogue to rows of a finished C that no product could finish by itself.
-type finishTask[T Float] struct {
-	c          []T
-	ep         Epilogue[T]
-	rows, cols int
-	chunk      int
-}
-
-// Do finishes chunk i of the rows.
-func (t *finishTask[T]) Do(i int) {
-	r0 := i * t.chunk
-	r1 := min(r0+t.chunk, t.rows)
-	t.ep.Finish(t.c[r0*t.cols:r1*t.cols], t.cols, r0, 0, r1-r0, t.cols)
-}
-
-// finishAll runs ep over all of c, rows x cols.
-func (j *job[T]) finishAll(c []T, rows, cols int, ep Epilogue[T]) {
-	if ep == nil || rows*cols == 0 {
-		return
-	}
-	t := &j.finish
-	*t = finishTask[T]{c: c, ep: ep, rows: rows, cols: cols, chunk: max(1<<14/cols, 1)}
-	pool.Run((rows+t.chunk-1)/t.chunk, t)
-}

@@ -19,33 +19,45 @@ type planar struct {
 // narrowTask computes bands of output rows with the roles exchanged.
 type narrowTask[T Float] struct {
 	j    *job[T]
-	g    geometry
+	g    geometry // of all phases together
 	pl   planar
 	y, x []T
 }
 
-// exchange computes a geometry of stride 1 along lines with the roles exchanged; j.b holds packed weights.
+// exchange computes the phases, of stride 1 along lines, with the roles exchanged. Their union is g.
 func (j *job[T]) exchange(y, x []T, g geometry, ep Epilogue[T]) {
-	es := size[T]()
-	flops := 2 * float64(g.n*g.oh*g.ow) * float64(g.kh*g.kw*g.ch) * float64(g.co)
 	width := g.ow - 1 + g.kw
+	flops := 0
+	for i := range j.phases {
+		flops += j.phases[i].flops()
+	}
 	const planes = 1 << 15 // elements of the planes of a part
-	j.grid.choose(1, g.n*g.oh, g.ow, max(planes/(g.ch*width*g.sh), 1), 1, 1, flops)
+	j.grid.choose(1, g.n*g.oh, g.ow, max(planes/(g.ch*width*g.sh), 1), 1, 1, float64(flops))
 	lines := g.lines(min(j.grid.bandRows, g.oh))
 	pl := planar{width: width, pitch: (lines*width+2*Width+63)/64*64 + Width}
 	t := &j.narrow
 	*t = narrowTask[T]{j: j, g: g, pl: pl, y: y, x: x}
 	j.kern, j.ep = kernelsFor[T](), ep
-	j.tapSegments(&g, layout{})
-	// The segments above are cut by kernel rows; here a run is the channels of one tap.
-	cut := j.narrowSegs[:0]
+	for i := range j.phases {
+		p := &j.phases[i]
+		p.at = (g.top-p.g.top)*width + g.left - p.g.left
+		p.tapSegments(layout{}, size[T]())
+		cut := t.tapRuns(j.spare[:0], p)
+		p.segs, j.spare = cut, p.segs
+	}
+	dispatch(j.grid.count(), t, float64(flops))
+}
+
+// tapRuns appends the segments of a phase, which are cut by kernel rows, in runs of the channels of one tap.
+func (t *narrowTask[T]) tapRuns(cut []segment, ph *phase) []segment {
+	g, es := &ph.g, size[T]()
 	k := 0
-	for _, s := range j.segs {
+	for _, s := range ph.segs {
 		for left := int(s.n); left > 0; {
 			tap, c := k/g.ch, k%g.ch
 			n := min(left, g.ch-c)
-			p := segment{offA: k * j.b.strideK, n: int32(n)}
-			p.offB = (tap/g.kw*width + tap%g.kw + c*pl.pitch) * es
+			p := segment{offA: k * ph.b.strideK, n: int32(n)}
+			p.offB = (tap/g.kw*t.pl.width + tap%g.kw + c*t.pl.pitch) * es
 			k, left = k+n, left-n
 			if left == 0 {
 				p.end = s.end
@@ -53,50 +65,66 @@ func (j *job[T]) exchange(y, x []T, g geometry, ep Epilogue[T]) {
 			cut = append(cut, p)
 		}
 	}
-	j.segs, j.narrowSegs = cut, j.segs
-	dispatch(j.grid.count(), t, flops)
+	return cut
 }
 
 // Do computes one part: rows are output rows counted through the batch.
 func (t *narrowTask[T]) Do(i int) {
 	j, g := t.j, &t.g
-	es := size[T]()
 	q := j.grid.at(i)
 	s := newScratch[T]()
 	defer s.release()
 	s.a = grow(s.a, g.ch*t.pl.pitch)
-	s.rowA = rowsFrom(s.rowA, g.co, 0, es)
-	b := operand{strideK: t.pl.pitch * es, strideP: Width * es}
+	s.rowA = rowsFrom(s.rowA, g.co, 0, size[T]())
 	for r := q.r0; r < q.r1; {
 		n, i0 := r/g.oh, r%g.oh
 		i1 := min(g.oh, i0+q.r1-r)
 		t.planes(s.a, n, i0, i1)
-		// With stride 1 the outputs of all lines are one run, the padding between them included.
-		runs, length := 1, (i1-i0-1)*t.pl.width+g.ow
-		if g.sh > 1 {
-			runs, length = i1-i0, g.ow
-		}
-		panels := panelsOf(length)
-		s.b = grow(s.b, g.co*panels*Width)
-		s.rowC = rowsFrom(s.rowC, g.co, 0, panels*Width*es)
-		for run := range runs {
-			b.base = unsafe.Pointer(&s.a[run*g.sh*t.pl.width])
-			s.sweep(j.kern, j.b.base, first(s.b), j.b.strideK, b, 0, panels, panels*Width, j.segs, false)
-			for o := range (i1 - i0) / runs {
-				t.scatter(s.b[o*t.pl.width:], panels*Width, g.c0+n*g.cN+(i0+run+o)*g.cH)
+		for k := range j.phases {
+			if p := &j.phases[k]; i0 < p.g.oh {
+				t.phase(s, p, n, i0, min(i1, p.g.oh))
 			}
 		}
 		r += i1 - i0
 	}
 	if j.ep != nil {
-		row, m := q.r0*g.ow, (q.r1-q.r0)*g.ow
-		j.ep.Finish(t.y[row*g.co:(row+m)*g.co], g.co, row, 0, m, g.co)
+		from, to := g.element(q.r0), g.element(q.r1)
+		j.ep.Finish(t.y[from:to], g.co, from/g.co, 0, (to-from)/g.co, g.co)
+	}
+}
+
+// phase computes rows [i0, i1) of picture n in one phase.
+func (t *narrowTask[T]) phase(s *scratch[T], p *phase, n, i0, i1 int) {
+	g, width, es := &p.g, t.pl.width, size[T]()
+	if len(p.segs) == 0 {
+		for i := i0; i < i1; i++ {
+			for o := range g.ow {
+				at := g.c0 + n*g.cN + i*g.cH + o*g.cW
+				clear(t.y[at : at+g.co])
+			}
+		}
+		return
+	}
+	// With stride 1 the outputs of all lines are one run, the padding between them included.
+	runs, length := 1, (i1-i0-1)*width+g.ow
+	if g.sh > 1 {
+		runs, length = i1-i0, g.ow
+	}
+	panels := panelsOf(length)
+	s.b = grow(s.b, g.co*panels*Width)
+	s.rowC = rowsFrom(s.rowC, g.co, 0, panels*Width*es)
+	b := operand{strideK: t.pl.pitch * es, strideP: Width * es}
+	for run := range runs {
+		b.base = unsafe.Pointer(&s.a[p.at+run*g.sh*width])
+		s.sweep(t.j.kern, p.b.base, first(s.b), p.b.strideK, b, 0, panels, panels*Width, p.segs, false)
+		for o := range (i1 - i0) / runs {
+			t.scatter(g, s.b[o*width:], panels*Width, g.c0+n*g.cN+(i0+run+o)*g.cH)
+		}
 	}
 }
 
 // scatter stores one output row, whose channels lie pitch elements apart in src, from element c of y on.
-func (t *narrowTask[T]) scatter(src []T, pitch, c int) {
-	g := &t.g
+func (t *narrowTask[T]) scatter(g *geometry, src []T, pitch, c int) {
 	if g.cW == 1 {
 		copy(t.y[c:c+g.ow], src)
 		return
