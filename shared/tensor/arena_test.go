@@ -25,7 +25,7 @@ func TestArenaSteadyState(t *testing.T) {
 	}
 	step(false)
 	held := a.Bytes()
-	if n := testing.AllocsPerRun(5, func() { step(true) }); n != 0 {
+	if n := testing.AllocsPerRun(20, func() { step(true) }); n != 0 {
 		t.Errorf("%g allocations in steady state", n)
 	}
 	if a.Bytes() != held {

@@ -69,7 +69,7 @@ func TestConcatOfChannels(t *testing.T) {
 					Conv2DConcatPacked(got, a, b, w, Same(s.k), nil)
 					GroupNormSiLUConcat(y, m, r, a, b, gamma, beta, s.groups, 1e-6)
 				}
-				if n := testing.AllocsPerRun(10, steady); n != 0 {
+				if n := testing.AllocsPerRun(30, steady); n != 0 {
 					t.Errorf("%+v: %g allocations", s, n)
 				}
 			}
@@ -100,7 +100,7 @@ func TestConvTranspose(t *testing.T) {
 			Add(want, want, bias)
 			ReLU(want, want)
 			same(t, "ConvTranspose2D", got, want)
-			if n := testing.AllocsPerRun(10, func() { ConvTranspose2D(got, x, p, ep) }); n != 0 {
+			if n := testing.AllocsPerRun(30, func() { ConvTranspose2D(got, x, p, ep) }); n != 0 {
 				t.Errorf("%g allocations", n)
 			}
 		}

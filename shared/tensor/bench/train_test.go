@@ -7,7 +7,7 @@ func TestTrainingAllocatesNothing(t *testing.T) {
 	for _, w := range trainings() {
 		run := w.New()
 		run()
-		if n := testing.AllocsPerRun(5, run); n != 0 {
+		if n := testing.AllocsPerRun(20, run); n != 0 {
 			t.Errorf("%s: %g allocations a step", w.Name, n)
 		}
 	}
