@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/manifold-gen/manifold/shared/tensor/internal/hugepage"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
 )
 
@@ -19,7 +20,9 @@ func PackedLen(k, n int) int { return (n + Width - 1) / Width * Width * k }
 
 // NewPacked returns a packed matrix of zeros.
 func NewPacked[T Float](k, n int) *Packed[T] {
-	return &Packed[T]{K: k, N: n, Data: make([]T, PackedLen(k, n))}
+	p := &Packed[T]{K: k, N: n, Data: make([]T, PackedLen(k, n))}
+	hugepage.Want(p.bytes())
+	return p
 }
 
 // WrapPacked makes a packed matrix of data that is in panel order already; it is not copied.
@@ -34,7 +37,13 @@ func WrapPacked[T Float](data []T, k, n int) *Packed[T] {
 func PackB[T Float](b []T, k, n, ld int, trans bool) *Packed[T] {
 	p := NewPacked[T](k, n)
 	p.Pack(b, ld, trans)
+	hugepage.Collapse(p.bytes())
 	return p
+}
+
+// bytes is the memory of p.
+func (p *Packed[T]) bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(p.Data))), len(p.Data)*size[T]())
 }
 
 // Pack replaces the contents by b, as PackB does, without allocating.

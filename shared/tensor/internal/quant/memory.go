@@ -3,6 +3,8 @@ package quant
 import (
 	"sync"
 	"unsafe"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/hugepage"
 )
 
 // slabBytes is the size of the memory that small matrices share, so that they, too, lie on large pages.
@@ -20,7 +22,7 @@ type slabs struct {
 func (s *slabs) take(n int) []byte {
 	if n > slabBytes/4 {
 		b := aligned(n)
-		wantHuge(b)
+		hugepage.Want(b)
 		return b
 	}
 	s.Lock()
@@ -28,7 +30,7 @@ func (s *slabs) take(n int) []byte {
 	size := (n + line - 1) &^ (line - 1)
 	if len(s.rest) < size {
 		s.rest = aligned(slabBytes)
-		wantHuge(s.rest)
+		hugepage.Want(s.rest)
 	}
 	b := s.rest[:n:n]
 	s.rest = s.rest[size:]

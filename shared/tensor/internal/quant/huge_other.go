@@ -1,6 +1,0 @@
-//go:build !linux
-
-package quant
-
-// wantHuge does nothing here.
-func wantHuge([]byte) {}
