@@ -169,10 +169,35 @@ func (f *finisher[T]) biasAt(row, rows int) (bias []T, n int) {
 	return f.bias[b*f.n : (b+1)*f.n], min(rows, (b+1)*f.rows-row)
 }
 
-// Finish implements gemm.Epilogue. Blocks of whole rows are done at once, others row by row.
+// Sums implements gemm.Sums.
+func (f *finisher[T]) Sums() (bias, residual []T, more bool) {
+	if f.rows != 0 || f.act != ActNone && f.bias == nil {
+		return nil, nil, true
+	}
+	if f.act != ActNone {
+		return f.bias, nil, true
+	}
+	return f.bias, f.residual, false
+}
+
+// FinishRest implements gemm.Sums.
+func (f *finisher[T]) FinishRest(c []T, ld, row, col, rows, cols int) {
+	f.blocks(c, ld, row, col, rows, cols, false)
+}
+
+// Finish implements gemm.Epilogue.
 func (f *finisher[T]) Finish(c []T, ld, row, col, rows, cols int) {
+	f.blocks(c, ld, row, col, rows, cols, f.bias != nil)
+}
+
+// blocks finishes a block of dst, with the bias or from the activation on. Blocks of whole rows are done at once,
+// others row by row.
+func (f *finisher[T]) blocks(c []T, ld, row, col, rows, cols int, biased bool) {
 	for rows > 0 {
 		bias, n := f.biasAt(row, rows)
+		if !biased {
+			bias = nil
+		}
 		if ld == cols && cols == f.n {
 			f.finish(c[:n*cols], row*f.n, bias)
 		} else {

@@ -27,6 +27,7 @@ const (
 	offPanelB, offAdd         = 72, 80
 	offMask, offPack          = 104, 112
 	offAhead, offSave         = 120, 128
+	offBias, offResidual      = 136, 144
 )
 
 // The same for type segment.

@@ -150,14 +150,16 @@ func (t *tiler) write() {
 
 	// The block ends: the tile of C is stored, or added to.
 	s.CMPQ(field(offAdd), operand.Imm(0))
-	s.JNE(operand.LabelRef("add"))
-	t.store(false)
+	s.JEQ(operand.LabelRef("first"))
+	t.rowsOf(offC, t.add)
+	s.Label("first")
+	if t.full() {
+		t.finish()
+		s.Label("store")
+	}
+	t.rowsOf(offC, t.store)
 	s.MOVQ(operand.U32(1), index)
 	s.MOVQ(index, field(offAdd))
-	s.JMP(operand.LabelRef("clear"))
-	s.Label("add")
-	t.store(true)
-	s.Label("clear")
 	t.zero()
 
 	s.Label("next")
@@ -283,32 +285,64 @@ func (t *tiler) wideStep() {
 	}
 }
 
-// store writes the accumulators to C, or adds them to it.
-func (t *tiler) store(add bool) {
+// rowsOf visits the rows of a matrix that lies as C does, its origin in the field origin.
+func (t *tiler) rowsOf(origin int, visit func(i, j int, m operand.Mem, masked bool)) {
 	s := t.isa
 	s.MOVQ(field(offRowC), index)
 	for i := range t.r {
 		s.MOVQ(operand.Mem{Base: index, Disp: 8 * i}, count)
-		s.ADDQ(field(offC), count)
+		s.ADDQ(field(origin), count)
 		for j := range t.n {
-			m := operand.Mem{Base: count, Disp: j * s.width}
-			masked := t.full() && j == t.n-1
-			switch {
-			case add && masked:
-				s.VMOVUPS_Z(m, mask, t.line[0])
-				s.VADDPS(t.line[0], t.at(i, j), t.at(i, j))
-			case add && s.f64:
-				s.VADDPD(m, t.at(i, j), t.at(i, j))
-			case add:
-				s.VADDPS(m, t.at(i, j), t.at(i, j))
-			}
-			if masked {
-				s.VMOVUPS(t.at(i, j), mask, m)
-			} else {
-				s.VMOVUPS(t.at(i, j), m)
-			}
+			visit(i, j, operand.Mem{Base: count, Disp: j * s.width}, t.full() && j == t.n-1)
 		}
 	}
+}
+
+// add adds what is at m to an accumulator.
+func (t *tiler) add(i, j int, m operand.Mem, masked bool) {
+	switch s := t.isa; {
+	case masked:
+		s.VMOVUPS_Z(m, mask, t.line[0])
+		s.VADDPS(t.line[0], t.at(i, j), t.at(i, j))
+	case s.f64:
+		s.VADDPD(m, t.at(i, j), t.at(i, j))
+	default:
+		s.VADDPS(m, t.at(i, j), t.at(i, j))
+	}
+}
+
+// store writes the accumulators to C.
+func (t *tiler) store(i, j int, m operand.Mem, masked bool) {
+	if masked {
+		t.VMOVUPS(t.at(i, j), mask, m)
+	} else {
+		t.VMOVUPS(t.at(i, j), m)
+	}
+}
+
+// finish adds bias and residual to the sums of the last block.
+func (t *tiler) finish() {
+	s := t.isa
+	s.CMPQ(field(offNSeg), operand.Imm(1))
+	s.JNE(operand.LabelRef("store"))
+	s.MOVQ(field(offBias), count)
+	s.TESTQ(count, count)
+	s.JZ(operand.LabelRef("residual"))
+	for j := range t.n {
+		m := operand.Mem{Base: count, Disp: j * s.width}
+		if j == t.n-1 {
+			s.VMOVUPS_Z(m, mask, t.line[0])
+		} else {
+			s.VMOVUPS(m, t.line[0])
+		}
+		for i := range t.r {
+			s.VADDPS(t.line[0], t.at(i, j), t.at(i, j))
+		}
+	}
+	s.Label("residual")
+	s.CMPQ(field(offResidual), operand.Imm(0))
+	s.JEQ(operand.LabelRef("store"))
+	t.rowsOf(offResidual, t.add)
 }
 
 // zero clears the accumulators.

@@ -25,6 +25,15 @@ type Epilogue[T Float] interface {
 	Finish(c []T, ld, row, col, rows, cols int)
 }
 
+// Sums is an Epilogue that begins with sums, which some kernels do before they store C.
+type Sums[T Float] interface {
+	Epilogue[T]
+	// Sums are the row of a bias to be added to every row of C first, and a matrix as C to be added next; nil where
+	// there is none. more says whether something is left for FinishRest, which is Finish without these sums.
+	Sums() (bias, residual []T, more bool)
+	FinishRest(c []T, ld, row, col, rows, cols int)
+}
+
 // Product is the shape of C = op(A) op(B), where op(A) is M x K and op(B) is K x N.
 type Product struct {
 	M, N, K        int

@@ -11,6 +11,7 @@ import (
 type job[T Float] struct {
 	kern    kernels
 	ep      Epilogue[T]
+	sums    sums[T]
 	b       operand
 	segs    []segment
 	steps   []step

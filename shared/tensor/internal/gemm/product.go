@@ -63,6 +63,7 @@ func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) {
 			t.copyA, strideA = true, Width*es
 		}
 	}
+	j.sums.set(ep, p, j.kern)
 	j.runs(p.K, BlockK, 0, strideA)
 	switch t.source {
 	case panelsOfB:
@@ -175,6 +176,10 @@ func (t *productTask[T]) Do(i int) {
 	for n, st := range j.steps {
 		a, strideA := t.prepareA(s, t.a[q.item*p.StrideA:], q.r0, rows, st)
 		b := j.b
+		s.bias, s.residual = nil, nil
+		if n == len(j.steps)-1 {
+			s.bias, s.residual = j.sums.of(q.item*p.StrideC + q.r0*p.LDC)
+		}
 		switch {
 		case t.source == groupsOfB:
 			s.arg = tile{a: a, segs: first(st.segs), strideA: strideA, panelB: b.strideP}
@@ -194,8 +199,9 @@ func (t *productTask[T]) Do(i int) {
 			clear(c[r*p.LDC+col : r*p.LDC+col+cols])
 		}
 	}
+	s.bias, s.residual = nil, nil
 	if j.ep != nil {
-		j.ep.Finish(c[col:(rows-1)*p.LDC+col+cols], p.LDC, q.item*p.M+q.r0, col, rows, cols)
+		j.sums.finish(j.ep, c[col:(rows-1)*p.LDC+col+cols], p.LDC, q.item*p.M+q.r0, col, rows, cols)
 	}
 }
 
@@ -209,6 +215,7 @@ func (t *productTask[T]) groups(s *scratch[T], c unsafe.Pointer, b []T, q part, 
 	for at := q.p0; at < q.p1; at += arg.np {
 		arg.np = groupSize(q.p1-at, f.panels)
 		col := at * Width
+		s.sumsAt(col * es)
 		left := p.N - col
 		origin := unsafe.Add(c, col*es)
 		r := 0

@@ -13,6 +13,9 @@ type scratch[T Float] struct {
 	rowC []int // byte offsets of the rows of C
 	a    []T   // copied part of A
 	b    []T   // packed part of B
+	// What the kernels add at last, in the first column: see tile.
+	bias, residual unsafe.Pointer
+
 	tmp  [maxRows * maxPanels * Width]T
 	user uintptr // who used it last, see userOf
 }

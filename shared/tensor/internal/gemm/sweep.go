@@ -27,6 +27,7 @@ func (s *scratch[T]) sweep(f kernels, a, c unsafe.Pointer, strideA int, b operan
 	for p := p0; p < p1; {
 		t.np = groupSize(p1-p, f.panels)
 		t.b = unsafe.Add(b.base, p*b.strideP)
+		s.sumsAt(p * Width * es)
 		s.rows(f, unsafe.Add(c, p*Width*es), 0, n-p*Width, len(segs), add)
 		p += t.np
 	}
@@ -83,6 +84,7 @@ func (s *scratch[T]) sweepWide(f kernels, a, c unsafe.Pointer, strideA int, b op
 			}
 		}
 		t.b = unsafe.Add(b.base, p*b.strideP)
+		s.sumsAt(p * Width * es)
 		t.mask = 1<<min(n-(p+t.np-1)*Width, Width) - 1
 		s.tileAt(unsafe.Add(c, p*Width*es), 0, len(segs), add)
 		kernel(unsafe.Pointer(t))

@@ -38,7 +38,10 @@ type tile struct {
 	pack    unsafe.Pointer // where leading kernels write
 	ahead   int            // bytes from a row of A to that of the tile below, to be fetched; 0 if there is none
 	save    int            // room for the kernel
-	_       int            // keeps tile a multiple of 16 bytes
+	// Where they are not nil, the bias of the columns is added to the sum of the last block, then a matrix that lies as
+	// C does. Only kernels.masked does so.
+	bias, residual unsafe.Pointer
+	_              int // keeps tile a multiple of 16 bytes
 }
 
 // Largest tile of any instruction set.

@@ -58,28 +58,42 @@ single:
 	JNZ              single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
 	VMOVUPS Z0, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z1
-	VADDPS    Z1, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
+	VPXORD  Z0, Z0, Z0
 
 next:
 	ADDQ $0x18, DI
@@ -158,10 +172,39 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -169,21 +212,8 @@ done:
 	VMOVUPS Z1, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z2
-	VADDPS    Z2, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
 
 next:
 	ADDQ $0x18, DI
@@ -273,10 +303,43 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z3
+	VADDPS    Z3, Z0, Z0
+	VMOVUPS   64(CX), Z3
+	VADDPS    Z3, Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -285,24 +348,9 @@ done:
 	VMOVUPS Z2, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z3
-	VADDPS    Z3, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
 
 next:
 	ADDQ $0x18, DI
@@ -373,10 +421,44 @@ single:
 	JNZ              single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z2, Z1, Z1
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -386,24 +468,8 @@ done:
 	VMOVUPS Z1, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z2
-	VADDPS    Z2, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z2
-	VADDPS    Z2, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
 
 next:
 	ADDQ $0x18, DI
@@ -501,10 +567,51 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z3, Z3
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -516,30 +623,10 @@ done:
 	VMOVUPS Z3, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z4
-	VADDPS    Z4, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z4
-	VADDPS    Z4, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
 
 next:
 	ADDQ $0x18, DI
@@ -654,10 +741,58 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   64(CX), Z6
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z5, Z5
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -671,36 +806,12 @@ done:
 	VMOVUPS Z5, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z6
-	VADDPS    Z6, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z6
-	VADDPS    Z6, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
 
 next:
 	ADDQ $0x18, DI
@@ -779,10 +890,53 @@ single:
 	JNZ              single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z3, Z2, Z2
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -795,30 +949,9 @@ done:
 	VMOVUPS Z2, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z3
-	VADDPS    Z3, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z3
-	VADDPS    Z3, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z3
-	VADDPS    Z3, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
 
 next:
 	ADDQ $0x18, DI
@@ -935,10 +1068,63 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z5, Z5
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -954,39 +1140,12 @@ done:
 	VMOVUPS Z5, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z6
-	VADDPS    Z6, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z6
-	VADDPS    Z6, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z6
-	VADDPS    Z6, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
 
 next:
 	ADDQ $0x18, DI
@@ -1092,10 +1251,73 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z8, Z8
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z6, Z6
+	VMOVUPS   64(CX), Z9
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z4, Z4
+	VADDPS    Z9, Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z8, Z8
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z9
+	VADDPS    Z9, Z8, Z8
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -1114,48 +1336,15 @@ done:
 	VMOVUPS Z8, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z9
-	VADDPS    Z9, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z9
-	VADDPS    Z9, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z9
-	VADDPS    Z9, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
 
 next:
 	ADDQ $0x18, DI
@@ -1242,10 +1431,62 @@ single:
 	JNZ              single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z2, Z2
+	VADDPS    Z4, Z3, Z3
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -1261,36 +1502,10 @@ done:
 	VMOVUPS Z3, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z4
-	VADDPS    Z4, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z4
-	VADDPS    Z4, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z4
-	VADDPS    Z4, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z4
-	VADDPS    Z4, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
 
 next:
 	ADDQ $0x18, DI
@@ -1426,10 +1641,75 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z7, Z7
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -1449,48 +1729,14 @@ done:
 	VMOVUPS Z7, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z8
-	VADDPS    Z8, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z8
-	VADDPS    Z8, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z8
-	VADDPS    Z8, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z8
-	VADDPS    Z8, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
 
 next:
 	ADDQ $0x18, DI
@@ -1613,10 +1859,88 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z11, Z11
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -1640,60 +1964,18 @@ done:
 	VMOVUPS Z11, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z12
-	VADDPS    Z12, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z12
-	VADDPS    Z12, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z12
-	VADDPS    Z12, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z12
-	VADDPS    Z12, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
 
 next:
 	ADDQ $0x18, DI
@@ -1793,10 +2075,71 @@ single:
 	JNZ              single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z4, Z4
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	VADDPS    Z5, Z3, Z3
+	VADDPS    Z5, Z4, Z4
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z4, Z4
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -1815,42 +2158,11 @@ done:
 	VMOVUPS Z4, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
 
 next:
 	ADDQ $0x18, DI
@@ -1956,12 +2268,73 @@ single:
 	JNZ              single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z4, Z4
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	VADDPS    Z5, Z3, Z3
+	VADDPS    Z5, Z4, Z4
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z5
+	VADDPS    Z5, Z4, Z4
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -1980,42 +2353,11 @@ done:
 	VMOVUPS Z4, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z5
-	VADDPS    Z5, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
 
 next:
 	ADDQ $0x18, DI
@@ -2138,10 +2480,87 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z9, Z9
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z9, Z9
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z9, Z9
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -2165,57 +2584,16 @@ done:
 	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z9, Z9
-	VMOVUPS   Z9, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
 
 next:
 	ADDQ $0x18, DI
@@ -2342,12 +2720,89 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z9, Z9
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z9, Z9
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z10
+	VADDPS    Z10, Z9, Z9
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -2371,57 +2826,16 @@ done:
 	VMOVUPS Z9, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
-	VMOVUPS.Z 64(CX), K1, Z10
-	VADDPS    Z10, Z9, Z9
-	VMOVUPS   Z9, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
 
 next:
 	ADDQ $0x18, DI
@@ -2570,10 +2984,103 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z14, Z14
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z15
+	VADDPS    Z15, Z0, Z0
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z6, Z6
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z12, Z12
+	VMOVUPS   64(CX), Z15
+	VADDPS    Z15, Z1, Z1
+	VADDPS    Z15, Z4, Z4
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z10, Z10
+	VADDPS    Z15, Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	VADDPS    Z15, Z5, Z5
+	VADDPS    Z15, Z8, Z8
+	VADDPS    Z15, Z11, Z11
+	VADDPS    Z15, Z14, Z14
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z14, Z14
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -2602,72 +3109,21 @@ done:
 	VMOVUPS Z14, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z14, Z14
-	VMOVUPS   Z14, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
 
 next:
 	ADDQ $0x18, DI
@@ -2820,12 +3276,105 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z14, Z14
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z15
+	VADDPS    Z15, Z0, Z0
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z6, Z6
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z12, Z12
+	VMOVUPS   64(CX), Z15
+	VADDPS    Z15, Z1, Z1
+	VADDPS    Z15, Z4, Z4
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z10, Z10
+	VADDPS    Z15, Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	VADDPS    Z15, Z5, Z5
+	VADDPS    Z15, Z8, Z8
+	VADDPS    Z15, Z11, Z11
+	VADDPS    Z15, Z14, Z14
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z15
+	VADDPS    Z15, Z14, Z14
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -2854,72 +3403,21 @@ done:
 	VMOVUPS Z14, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z15
-	VADDPS    Z15, Z14, Z14
-	VMOVUPS   Z14, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
 
 next:
 	ADDQ $0x18, DI
@@ -3027,10 +3525,80 @@ single:
 	JNZ              single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z4, Z4
+	VADDPS    Z6, Z5, Z5
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -3052,48 +3620,12 @@ done:
 	VMOVUPS Z5, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z5, Z5
-	VMOVUPS   Z5, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
 
 next:
 	ADDQ $0x18, DI
@@ -3207,12 +3739,82 @@ single:
 	JNZ              single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z4, Z4
+	VADDPS    Z6, Z5, Z5
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z6
+	VADDPS    Z6, Z5, Z5
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -3234,48 +3836,12 @@ done:
 	VMOVUPS Z5, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z6
-	VADDPS    Z6, Z5, Z5
-	VMOVUPS   Z5, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
 
 next:
 	ADDQ $0x18, DI
@@ -3411,10 +3977,99 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z11, Z11
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -3442,66 +4097,18 @@ done:
 	VMOVUPS Z11, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z9, Z9
-	VMOVUPS   Z9, K1, 64(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z10, Z10
-	VMOVUPS   Z10, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z11, Z11
-	VMOVUPS   Z11, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
 
 next:
 	ADDQ $0x18, DI
@@ -3641,12 +4248,101 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z11, Z11
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z12
+	VADDPS    Z12, Z11, Z11
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -3674,66 +4370,18 @@ done:
 	VMOVUPS Z11, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z9, Z9
-	VMOVUPS   Z9, K1, 64(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z10, Z10
-	VMOVUPS   Z10, (CX)
-	VMOVUPS.Z 64(CX), K1, Z12
-	VADDPS    Z12, Z11, Z11
-	VMOVUPS   Z11, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
 
 next:
 	ADDQ $0x18, DI
@@ -3899,10 +4547,118 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z17, Z17
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z3, Z3
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z9, Z9
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z15, Z15
+	VMOVUPS   64(CX), Z18
+	VADDPS    Z18, Z1, Z1
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z7, Z7
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z13, Z13
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z5, Z5
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z11, Z11
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z17, Z17
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z17, Z17
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -3936,84 +4692,24 @@ done:
 	VMOVUPS Z17, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z14, Z14
-	VMOVUPS   Z14, K1, 128(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z15, Z15
-	VMOVUPS   Z15, (CX)
-	VADDPS    64(CX), Z16, Z16
-	VMOVUPS   Z16, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z17, Z17
-	VMOVUPS   Z17, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
 
 next:
 	ADDQ $0x18, DI
@@ -4183,12 +4879,120 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z17, Z17
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z3, Z3
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z9, Z9
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z15, Z15
+	VMOVUPS   64(CX), Z18
+	VADDPS    Z18, Z1, Z1
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z7, Z7
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z13, Z13
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z5, Z5
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z11, Z11
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z17, Z17
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z18
+	VADDPS    Z18, Z17, Z17
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -4222,84 +5026,24 @@ done:
 	VMOVUPS Z17, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z14, Z14
-	VMOVUPS   Z14, K1, 128(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z15, Z15
-	VMOVUPS   Z15, (CX)
-	VADDPS    64(CX), Z16, Z16
-	VMOVUPS   Z16, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z18
-	VADDPS    Z18, Z17, Z17
-	VMOVUPS   Z17, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
 
 next:
 	ADDQ $0x18, DI
@@ -4415,10 +5159,89 @@ single:
 	JNZ              single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z5, Z5
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z6, Z6
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z4, Z4
+	VADDPS    Z7, Z5, Z5
+	VADDPS    Z7, Z6, Z6
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z5, Z5
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z6, Z6
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -4443,54 +5266,13 @@ done:
 	VMOVUPS Z6, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z5, Z5
-	VMOVUPS   Z5, K1, (CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z6, Z6
-	VMOVUPS   Z6, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
 
 next:
 	ADDQ $0x18, DI
@@ -4612,12 +5394,91 @@ single:
 	JNZ              single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z5, Z5
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z6, Z6
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z4, Z4
+	VADDPS    Z7, Z5, Z5
+	VADDPS    Z7, Z6, Z6
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z5, Z5
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z7
+	VADDPS    Z7, Z6, Z6
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -4642,54 +5503,13 @@ done:
 	VMOVUPS Z6, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z5, Z5
-	VMOVUPS   Z5, K1, (CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z7
-	VADDPS    Z7, Z6, Z6
-	VMOVUPS   Z6, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
 
 next:
 	ADDQ $0x18, DI
@@ -4838,10 +5658,111 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z11, Z11
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z13, Z13
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	VADDPS    Z14, Z3, Z3
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z7, Z7
+	VADDPS    Z14, Z9, Z9
+	VADDPS    Z14, Z11, Z11
+	VADDPS    Z14, Z13, Z13
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z11, Z11
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z13, Z13
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -4873,75 +5794,20 @@ done:
 	VMOVUPS Z13, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z9, Z9
-	VMOVUPS   Z9, K1, 64(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z10, Z10
-	VMOVUPS   Z10, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z11, Z11
-	VMOVUPS   Z11, K1, 64(CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z13, Z13
-	VMOVUPS   Z13, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
 
 next:
 	ADDQ $0x18, DI
@@ -5094,12 +5960,113 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z11, Z11
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z13, Z13
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	VADDPS    Z14, Z3, Z3
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z7, Z7
+	VADDPS    Z14, Z9, Z9
+	VADDPS    Z14, Z11, Z11
+	VADDPS    Z14, Z13, Z13
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z11, Z11
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z14
+	VADDPS    Z14, Z13, Z13
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -5131,75 +6098,20 @@ done:
 	VMOVUPS Z13, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z9, Z9
-	VMOVUPS   Z9, K1, 64(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z10, Z10
-	VMOVUPS   Z10, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z11, Z11
-	VMOVUPS   Z11, K1, 64(CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VMOVUPS.Z 64(CX), K1, Z14
-	VADDPS    Z14, Z13, Z13
-	VMOVUPS   Z13, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
 
 next:
 	ADDQ $0x18, DI
@@ -5382,10 +6294,133 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z17, Z17
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z20, Z20
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z0, Z0
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z6, Z6
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z12, Z12
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z18, Z18
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z4, Z4
+	VADDPS    Z21, Z7, Z7
+	VADDPS    Z21, Z10, Z10
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z16, Z16
+	VADDPS    Z21, Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z8, Z8
+	VADDPS    Z21, Z11, Z11
+	VADDPS    Z21, Z14, Z14
+	VADDPS    Z21, Z17, Z17
+	VADDPS    Z21, Z20, Z20
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z17, Z17
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z20, Z20
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -5424,96 +6459,27 @@ done:
 	VMOVUPS Z20, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z14, Z14
-	VMOVUPS   Z14, K1, 128(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z15, Z15
-	VMOVUPS   Z15, (CX)
-	VADDPS    64(CX), Z16, Z16
-	VMOVUPS   Z16, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z17, Z17
-	VMOVUPS   Z17, K1, 128(CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z18, Z18
-	VMOVUPS   Z18, (CX)
-	VADDPS    64(CX), Z19, Z19
-	VMOVUPS   Z19, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z20, Z20
-	VMOVUPS   Z20, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
 
 next:
 	ADDQ $0x18, DI
@@ -5700,12 +6666,135 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z17, Z17
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z20, Z20
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z21
+	VADDPS    Z21, Z0, Z0
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z6, Z6
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z12, Z12
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z18, Z18
+	VMOVUPS   64(CX), Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z4, Z4
+	VADDPS    Z21, Z7, Z7
+	VADDPS    Z21, Z10, Z10
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z16, Z16
+	VADDPS    Z21, Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z8, Z8
+	VADDPS    Z21, Z11, Z11
+	VADDPS    Z21, Z14, Z14
+	VADDPS    Z21, Z17, Z17
+	VADDPS    Z21, Z20, Z20
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z17, Z17
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z21
+	VADDPS    Z21, Z20, Z20
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -5744,96 +6833,27 @@ done:
 	VMOVUPS Z20, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z14, Z14
-	VMOVUPS   Z14, K1, 128(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z15, Z15
-	VMOVUPS   Z15, (CX)
-	VADDPS    64(CX), Z16, Z16
-	VMOVUPS   Z16, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z17, Z17
-	VMOVUPS   Z17, K1, 128(CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z18, Z18
-	VMOVUPS   Z18, (CX)
-	VADDPS    64(CX), Z19, Z19
-	VMOVUPS   Z19, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z21
-	VADDPS    Z21, Z20, Z20
-	VMOVUPS   Z20, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
 
 next:
 	ADDQ $0x18, DI
@@ -6043,11 +7063,99 @@ single:
 	JNZ              single
 
 done:
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z6, Z6
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z6, Z6
+	VADDPS    Z8, Z7, Z7
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z6, Z6
+	MOVQ      56(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -6075,60 +7183,14 @@ done:
 	VMOVUPS Z7, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z5, Z5
-	VMOVUPS   Z5, K1, (CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS   Z6, K1, (CX)
-	MOVQ      56(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z7, Z7
-	VMOVUPS   Z7, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
 
 next:
 	ADDQ $0x18, DI
@@ -6258,12 +7320,100 @@ single:
 	JNZ              single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z6, Z6
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z6, Z6
+	VADDPS    Z8, Z7, Z7
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z1, Z1
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z6, Z6
+	MOVQ      56(AX), CX
+	ADDQ      144(DX), CX
+	VMOVUPS.Z (CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -6291,60 +7441,14 @@ done:
 	VMOVUPS Z7, K1, (CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VMOVUPS   Z0, K1, (CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z2, Z2
-	VMOVUPS   Z2, K1, (CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z5, Z5
-	VMOVUPS   Z5, K1, (CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS   Z6, K1, (CX)
-	MOVQ      56(AX), CX
-	ADDQ      16(DX), CX
-	VMOVUPS.Z (CX), K1, Z8
-	VADDPS    Z8, Z7, Z7
-	VMOVUPS   Z7, K1, (CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
 
 next:
 	ADDQ $0x18, DI
@@ -6732,11 +7836,124 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z13, Z13
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z12, Z12
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z3, Z3
+	VADDPS    Z16, Z5, Z5
+	VADDPS    Z16, Z7, Z7
+	VADDPS    Z16, Z9, Z9
+	VADDPS    Z16, Z11, Z11
+	VADDPS    Z16, Z13, Z13
+	VADDPS    Z16, Z15, Z15
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z13, Z13
+	MOVQ      56(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -6772,84 +7989,22 @@ done:
 	VMOVUPS Z15, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z9, Z9
-	VMOVUPS   Z9, K1, 64(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z10, Z10
-	VMOVUPS   Z10, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z11, Z11
-	VMOVUPS   Z11, K1, 64(CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z13, Z13
-	VMOVUPS   Z13, K1, 64(CX)
-	MOVQ      56(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z14, Z14
-	VMOVUPS   Z14, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z15, Z15
-	VMOVUPS   Z15, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
 
 next:
 	ADDQ $0x18, DI
@@ -7015,12 +8170,125 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z13, Z13
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z12, Z12
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z3, Z3
+	VADDPS    Z16, Z5, Z5
+	VADDPS    Z16, Z7, Z7
+	VADDPS    Z16, Z9, Z9
+	VADDPS    Z16, Z11, Z11
+	VADDPS    Z16, Z13, Z13
+	VADDPS    Z16, Z15, Z15
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z1, Z1
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z2, Z2
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z4, Z4
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z5, Z5
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z8, Z8
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z9, Z9
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z10, Z10
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z11, Z11
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z13, Z13
+	MOVQ      56(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z14, Z14
+	VMOVUPS.Z 64(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -7056,84 +8324,22 @@ done:
 	VMOVUPS Z15, K1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z1, Z1
-	VMOVUPS   Z1, K1, 64(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z2, Z2
-	VMOVUPS   Z2, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z3, Z3
-	VMOVUPS   Z3, K1, 64(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z5, Z5
-	VMOVUPS   Z5, K1, 64(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z7, Z7
-	VMOVUPS   Z7, K1, 64(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z9, Z9
-	VMOVUPS   Z9, K1, 64(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z10, Z10
-	VMOVUPS   Z10, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z11, Z11
-	VMOVUPS   Z11, K1, 64(CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z13, Z13
-	VMOVUPS   Z13, K1, 64(CX)
-	MOVQ      56(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z14, Z14
-	VMOVUPS   Z14, (CX)
-	VMOVUPS.Z 64(CX), K1, Z16
-	VADDPS    Z16, Z15, Z15
-	VMOVUPS   Z15, K1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
 
 next:
 	ADDQ $0x18, DI
@@ -7627,11 +8833,149 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z20, Z20
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z21, Z21
+	VADDPS    64(CX), Z22, Z22
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z7, Z7
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z13, Z13
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z19, Z19
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z11, Z11
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z17, Z17
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z23, Z23
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z20, Z20
+	MOVQ      56(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z21, Z21
+	VADDPS    64(CX), Z22, Z22
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -7675,108 +9019,30 @@ done:
 	VMOVUPS Z23, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z14, Z14
-	VMOVUPS   Z14, K1, 128(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z15, Z15
-	VMOVUPS   Z15, (CX)
-	VADDPS    64(CX), Z16, Z16
-	VMOVUPS   Z16, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z17, Z17
-	VMOVUPS   Z17, K1, 128(CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z18, Z18
-	VMOVUPS   Z18, (CX)
-	VADDPS    64(CX), Z19, Z19
-	VMOVUPS   Z19, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z20, Z20
-	VMOVUPS   Z20, K1, 128(CX)
-	MOVQ      56(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z21, Z21
-	VMOVUPS   Z21, (CX)
-	VADDPS    64(CX), Z22, Z22
-	VMOVUPS   Z22, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z23, Z23
-	VMOVUPS   Z23, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
 
 next:
 	ADDQ $0x18, DI
@@ -7980,12 +9246,150 @@ single:
 	JNZ          single
 
 done:
-	MOVQ    DI, 112(DX)
-	MOVQ    128(DX), DI
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	MOVQ      DI, 112(DX)
+	MOVQ      128(DX), DI
+	CMPL      20(DI), $0x00
+	JEQ       next
+	CMPQ      80(DX), $0x00
+	JEQ       first
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	MOVQ      48(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z20, Z20
+	MOVQ      56(AX), CX
+	ADDQ      16(DX), CX
+	VADDPS    (CX), Z21, Z21
+	VADDPS    64(CX), Z22, Z22
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z7, Z7
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z13, Z13
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z19, Z19
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z11, Z11
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z17, Z17
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z23, Z23
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	MOVQ      8(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z3, Z3
+	VADDPS    64(CX), Z4, Z4
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
+	MOVQ      16(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z6, Z6
+	VADDPS    64(CX), Z7, Z7
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	MOVQ      24(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z9, Z9
+	VADDPS    64(CX), Z10, Z10
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
+	MOVQ      32(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z12, Z12
+	VADDPS    64(CX), Z13, Z13
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z14, Z14
+	MOVQ      40(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z15, Z15
+	VADDPS    64(CX), Z16, Z16
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z17, Z17
+	MOVQ      48(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z18, Z18
+	VADDPS    64(CX), Z19, Z19
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z20, Z20
+	MOVQ      56(AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z21, Z21
+	VADDPS    64(CX), Z22, Z22
+	VMOVUPS.Z 128(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+
+store:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -8029,108 +9433,30 @@ done:
 	VMOVUPS Z23, K1, 128(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z2, Z2
-	VMOVUPS   Z2, K1, 128(CX)
-	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z3, Z3
-	VMOVUPS   Z3, (CX)
-	VADDPS    64(CX), Z4, Z4
-	VMOVUPS   Z4, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z5, Z5
-	VMOVUPS   Z5, K1, 128(CX)
-	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
-	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z8, Z8
-	VMOVUPS   Z8, K1, 128(CX)
-	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z9, Z9
-	VMOVUPS   Z9, (CX)
-	VADDPS    64(CX), Z10, Z10
-	VMOVUPS   Z10, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z11, Z11
-	VMOVUPS   Z11, K1, 128(CX)
-	MOVQ      32(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
-	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z14, Z14
-	VMOVUPS   Z14, K1, 128(CX)
-	MOVQ      40(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z15, Z15
-	VMOVUPS   Z15, (CX)
-	VADDPS    64(CX), Z16, Z16
-	VMOVUPS   Z16, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z17, Z17
-	VMOVUPS   Z17, K1, 128(CX)
-	MOVQ      48(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z18, Z18
-	VMOVUPS   Z18, (CX)
-	VADDPS    64(CX), Z19, Z19
-	VMOVUPS   Z19, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z20, Z20
-	VMOVUPS   Z20, K1, 128(CX)
-	MOVQ      56(AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z21, Z21
-	VMOVUPS   Z21, (CX)
-	VADDPS    64(CX), Z22, Z22
-	VMOVUPS   Z22, 64(CX)
-	VMOVUPS.Z 128(CX), K1, Z24
-	VADDPS    Z24, Z23, Z23
-	VMOVUPS   Z23, K1, 128(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
 
 next:
 	ADDQ $0x18, DI
@@ -8244,117 +9570,177 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, 256(CX)
-	VMOVUPS      Z5, 320(CX)
-	VMOVUPS      Z6, 384(CX)
-	VMOVUPS      Z7, 448(CX)
-	VMOVUPS      Z8, 512(CX)
-	VMOVUPS      Z9, 576(CX)
-	VMOVUPS      Z10, 640(CX)
-	VMOVUPS      Z11, 704(CX)
-	VMOVUPS      Z12, 768(CX)
-	VMOVUPS      Z13, 832(CX)
-	VMOVUPS      Z14, 896(CX)
-	VMOVUPS      Z15, 960(CX)
-	VMOVUPS      Z16, 1024(CX)
-	VMOVUPS      Z17, 1088(CX)
-	VMOVUPS      Z18, 1152(CX)
-	VMOVUPS      Z19, 1216(CX)
-	VMOVUPS      Z20, 1280(CX)
-	VMOVUPS      Z21, 1344(CX)
-	VMOVUPS      Z22, 1408(CX)
-	VMOVUPS      Z23, K1, 1472(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VADDPS       192(CX), Z3, Z3
+	VADDPS       256(CX), Z4, Z4
+	VADDPS       320(CX), Z5, Z5
+	VADDPS       384(CX), Z6, Z6
+	VADDPS       448(CX), Z7, Z7
+	VADDPS       512(CX), Z8, Z8
+	VADDPS       576(CX), Z9, Z9
+	VADDPS       640(CX), Z10, Z10
+	VADDPS       704(CX), Z11, Z11
+	VADDPS       768(CX), Z12, Z12
+	VADDPS       832(CX), Z13, Z13
+	VADDPS       896(CX), Z14, Z14
+	VADDPS       960(CX), Z15, Z15
+	VADDPS       1024(CX), Z16, Z16
+	VADDPS       1088(CX), Z17, Z17
+	VADDPS       1152(CX), Z18, Z18
+	VADDPS       1216(CX), Z19, Z19
+	VADDPS       1280(CX), Z20, Z20
+	VADDPS       1344(CX), Z21, Z21
+	VADDPS       1408(CX), Z22, Z22
+	VMOVUPS.Z    1472(CX), K1, Z24
+	VADDPS       Z24, Z23, Z23
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
-	VADDPS    192(CX), Z3, Z3
-	VMOVUPS   Z3, 192(CX)
-	VADDPS    256(CX), Z4, Z4
-	VMOVUPS   Z4, 256(CX)
-	VADDPS    320(CX), Z5, Z5
-	VMOVUPS   Z5, 320(CX)
-	VADDPS    384(CX), Z6, Z6
-	VMOVUPS   Z6, 384(CX)
-	VADDPS    448(CX), Z7, Z7
-	VMOVUPS   Z7, 448(CX)
-	VADDPS    512(CX), Z8, Z8
-	VMOVUPS   Z8, 512(CX)
-	VADDPS    576(CX), Z9, Z9
-	VMOVUPS   Z9, 576(CX)
-	VADDPS    640(CX), Z10, Z10
-	VMOVUPS   Z10, 640(CX)
-	VADDPS    704(CX), Z11, Z11
-	VMOVUPS   Z11, 704(CX)
-	VADDPS    768(CX), Z12, Z12
-	VMOVUPS   Z12, 768(CX)
-	VADDPS    832(CX), Z13, Z13
-	VMOVUPS   Z13, 832(CX)
-	VADDPS    896(CX), Z14, Z14
-	VMOVUPS   Z14, 896(CX)
-	VADDPS    960(CX), Z15, Z15
-	VMOVUPS   Z15, 960(CX)
-	VADDPS    1024(CX), Z16, Z16
-	VMOVUPS   Z16, 1024(CX)
-	VADDPS    1088(CX), Z17, Z17
-	VMOVUPS   Z17, 1088(CX)
-	VADDPS    1152(CX), Z18, Z18
-	VMOVUPS   Z18, 1152(CX)
-	VADDPS    1216(CX), Z19, Z19
-	VMOVUPS   Z19, 1216(CX)
-	VADDPS    1280(CX), Z20, Z20
-	VMOVUPS   Z20, 1280(CX)
-	VADDPS    1344(CX), Z21, Z21
-	VMOVUPS   Z21, 1344(CX)
-	VADDPS    1408(CX), Z22, Z22
-	VMOVUPS   Z22, 1408(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z1, Z1
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z2, Z2
+	VMOVUPS   192(CX), Z24
+	VADDPS    Z24, Z3, Z3
+	VMOVUPS   256(CX), Z24
+	VADDPS    Z24, Z4, Z4
+	VMOVUPS   320(CX), Z24
+	VADDPS    Z24, Z5, Z5
+	VMOVUPS   384(CX), Z24
+	VADDPS    Z24, Z6, Z6
+	VMOVUPS   448(CX), Z24
+	VADDPS    Z24, Z7, Z7
+	VMOVUPS   512(CX), Z24
+	VADDPS    Z24, Z8, Z8
+	VMOVUPS   576(CX), Z24
+	VADDPS    Z24, Z9, Z9
+	VMOVUPS   640(CX), Z24
+	VADDPS    Z24, Z10, Z10
+	VMOVUPS   704(CX), Z24
+	VADDPS    Z24, Z11, Z11
+	VMOVUPS   768(CX), Z24
+	VADDPS    Z24, Z12, Z12
+	VMOVUPS   832(CX), Z24
+	VADDPS    Z24, Z13, Z13
+	VMOVUPS   896(CX), Z24
+	VADDPS    Z24, Z14, Z14
+	VMOVUPS   960(CX), Z24
+	VADDPS    Z24, Z15, Z15
+	VMOVUPS   1024(CX), Z24
+	VADDPS    Z24, Z16, Z16
+	VMOVUPS   1088(CX), Z24
+	VADDPS    Z24, Z17, Z17
+	VMOVUPS   1152(CX), Z24
+	VADDPS    Z24, Z18, Z18
+	VMOVUPS   1216(CX), Z24
+	VADDPS    Z24, Z19, Z19
+	VMOVUPS   1280(CX), Z24
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   1344(CX), Z24
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   1408(CX), Z24
+	VADDPS    Z24, Z22, Z22
 	VMOVUPS.Z 1472(CX), K1, Z24
 	VADDPS    Z24, Z23, Z23
-	VMOVUPS   Z23, K1, 1472(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VADDPS    192(CX), Z3, Z3
+	VADDPS    256(CX), Z4, Z4
+	VADDPS    320(CX), Z5, Z5
+	VADDPS    384(CX), Z6, Z6
+	VADDPS    448(CX), Z7, Z7
+	VADDPS    512(CX), Z8, Z8
+	VADDPS    576(CX), Z9, Z9
+	VADDPS    640(CX), Z10, Z10
+	VADDPS    704(CX), Z11, Z11
+	VADDPS    768(CX), Z12, Z12
+	VADDPS    832(CX), Z13, Z13
+	VADDPS    896(CX), Z14, Z14
+	VADDPS    960(CX), Z15, Z15
+	VADDPS    1024(CX), Z16, Z16
+	VADDPS    1088(CX), Z17, Z17
+	VADDPS    1152(CX), Z18, Z18
+	VADDPS    1216(CX), Z19, Z19
+	VADDPS    1280(CX), Z20, Z20
+	VADDPS    1344(CX), Z21, Z21
+	VADDPS    1408(CX), Z22, Z22
+	VMOVUPS.Z 1472(CX), K1, Z24
+	VADDPS    Z24, Z23, Z23
+
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, 320(CX)
+	VMOVUPS Z6, 384(CX)
+	VMOVUPS Z7, 448(CX)
+	VMOVUPS Z8, 512(CX)
+	VMOVUPS Z9, 576(CX)
+	VMOVUPS Z10, 640(CX)
+	VMOVUPS Z11, 704(CX)
+	VMOVUPS Z12, 768(CX)
+	VMOVUPS Z13, 832(CX)
+	VMOVUPS Z14, 896(CX)
+	VMOVUPS Z15, 960(CX)
+	VMOVUPS Z16, 1024(CX)
+	VMOVUPS Z17, 1088(CX)
+	VMOVUPS Z18, 1152(CX)
+	VMOVUPS Z19, 1216(CX)
+	VMOVUPS Z20, 1280(CX)
+	VMOVUPS Z21, 1344(CX)
+	VMOVUPS Z22, 1408(CX)
+	VMOVUPS Z23, K1, 1472(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
 
 next:
 	ADDQ $0x18, DI
@@ -8444,85 +9830,129 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, 256(CX)
-	VMOVUPS      Z5, 320(CX)
-	VMOVUPS      Z6, 384(CX)
-	VMOVUPS      Z7, 448(CX)
-	VMOVUPS      Z8, 512(CX)
-	VMOVUPS      Z9, 576(CX)
-	VMOVUPS      Z10, 640(CX)
-	VMOVUPS      Z11, 704(CX)
-	VMOVUPS      Z12, 768(CX)
-	VMOVUPS      Z13, 832(CX)
-	VMOVUPS      Z14, 896(CX)
-	VMOVUPS      Z15, K1, 960(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VADDPS       192(CX), Z3, Z3
+	VADDPS       256(CX), Z4, Z4
+	VADDPS       320(CX), Z5, Z5
+	VADDPS       384(CX), Z6, Z6
+	VADDPS       448(CX), Z7, Z7
+	VADDPS       512(CX), Z8, Z8
+	VADDPS       576(CX), Z9, Z9
+	VADDPS       640(CX), Z10, Z10
+	VADDPS       704(CX), Z11, Z11
+	VADDPS       768(CX), Z12, Z12
+	VADDPS       832(CX), Z13, Z13
+	VADDPS       896(CX), Z14, Z14
+	VMOVUPS.Z    960(CX), K1, Z16
+	VADDPS       Z16, Z15, Z15
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
-	VADDPS    192(CX), Z3, Z3
-	VMOVUPS   Z3, 192(CX)
-	VADDPS    256(CX), Z4, Z4
-	VMOVUPS   Z4, 256(CX)
-	VADDPS    320(CX), Z5, Z5
-	VMOVUPS   Z5, 320(CX)
-	VADDPS    384(CX), Z6, Z6
-	VMOVUPS   Z6, 384(CX)
-	VADDPS    448(CX), Z7, Z7
-	VMOVUPS   Z7, 448(CX)
-	VADDPS    512(CX), Z8, Z8
-	VMOVUPS   Z8, 512(CX)
-	VADDPS    576(CX), Z9, Z9
-	VMOVUPS   Z9, 576(CX)
-	VADDPS    640(CX), Z10, Z10
-	VMOVUPS   Z10, 640(CX)
-	VADDPS    704(CX), Z11, Z11
-	VMOVUPS   Z11, 704(CX)
-	VADDPS    768(CX), Z12, Z12
-	VMOVUPS   Z12, 768(CX)
-	VADDPS    832(CX), Z13, Z13
-	VMOVUPS   Z13, 832(CX)
-	VADDPS    896(CX), Z14, Z14
-	VMOVUPS   Z14, 896(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z0, Z0
+	VMOVUPS   64(CX), Z16
+	VADDPS    Z16, Z1, Z1
+	VMOVUPS   128(CX), Z16
+	VADDPS    Z16, Z2, Z2
+	VMOVUPS   192(CX), Z16
+	VADDPS    Z16, Z3, Z3
+	VMOVUPS   256(CX), Z16
+	VADDPS    Z16, Z4, Z4
+	VMOVUPS   320(CX), Z16
+	VADDPS    Z16, Z5, Z5
+	VMOVUPS   384(CX), Z16
+	VADDPS    Z16, Z6, Z6
+	VMOVUPS   448(CX), Z16
+	VADDPS    Z16, Z7, Z7
+	VMOVUPS   512(CX), Z16
+	VADDPS    Z16, Z8, Z8
+	VMOVUPS   576(CX), Z16
+	VADDPS    Z16, Z9, Z9
+	VMOVUPS   640(CX), Z16
+	VADDPS    Z16, Z10, Z10
+	VMOVUPS   704(CX), Z16
+	VADDPS    Z16, Z11, Z11
+	VMOVUPS   768(CX), Z16
+	VADDPS    Z16, Z12, Z12
+	VMOVUPS   832(CX), Z16
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS   896(CX), Z16
+	VADDPS    Z16, Z14, Z14
 	VMOVUPS.Z 960(CX), K1, Z16
 	VADDPS    Z16, Z15, Z15
-	VMOVUPS   Z15, K1, 960(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VADDPS    192(CX), Z3, Z3
+	VADDPS    256(CX), Z4, Z4
+	VADDPS    320(CX), Z5, Z5
+	VADDPS    384(CX), Z6, Z6
+	VADDPS    448(CX), Z7, Z7
+	VADDPS    512(CX), Z8, Z8
+	VADDPS    576(CX), Z9, Z9
+	VADDPS    640(CX), Z10, Z10
+	VADDPS    704(CX), Z11, Z11
+	VADDPS    768(CX), Z12, Z12
+	VADDPS    832(CX), Z13, Z13
+	VADDPS    896(CX), Z14, Z14
+	VMOVUPS.Z 960(CX), K1, Z16
+	VADDPS    Z16, Z15, Z15
+
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, 320(CX)
+	VMOVUPS Z6, 384(CX)
+	VMOVUPS Z7, 448(CX)
+	VMOVUPS Z8, 512(CX)
+	VMOVUPS Z9, 576(CX)
+	VMOVUPS Z10, 640(CX)
+	VMOVUPS Z11, 704(CX)
+	VMOVUPS Z12, 768(CX)
+	VMOVUPS Z13, 832(CX)
+	VMOVUPS Z14, 896(CX)
+	VMOVUPS Z15, K1, 960(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
 
 next:
 	ADDQ $0x18, DI
@@ -8588,53 +10018,81 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, 256(CX)
-	VMOVUPS      Z5, 320(CX)
-	VMOVUPS      Z6, 384(CX)
-	VMOVUPS      Z7, K1, 448(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VADDPS       192(CX), Z3, Z3
+	VADDPS       256(CX), Z4, Z4
+	VADDPS       320(CX), Z5, Z5
+	VADDPS       384(CX), Z6, Z6
+	VMOVUPS.Z    448(CX), K1, Z8
+	VADDPS       Z8, Z7, Z7
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
-	VADDPS    192(CX), Z3, Z3
-	VMOVUPS   Z3, 192(CX)
-	VADDPS    256(CX), Z4, Z4
-	VMOVUPS   Z4, 256(CX)
-	VADDPS    320(CX), Z5, Z5
-	VMOVUPS   Z5, 320(CX)
-	VADDPS    384(CX), Z6, Z6
-	VMOVUPS   Z6, 384(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z0, Z0
+	VMOVUPS   64(CX), Z8
+	VADDPS    Z8, Z1, Z1
+	VMOVUPS   128(CX), Z8
+	VADDPS    Z8, Z2, Z2
+	VMOVUPS   192(CX), Z8
+	VADDPS    Z8, Z3, Z3
+	VMOVUPS   256(CX), Z8
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   320(CX), Z8
+	VADDPS    Z8, Z5, Z5
+	VMOVUPS   384(CX), Z8
+	VADDPS    Z8, Z6, Z6
 	VMOVUPS.Z 448(CX), K1, Z8
 	VADDPS    Z8, Z7, Z7
-	VMOVUPS   Z7, K1, 448(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VADDPS    192(CX), Z3, Z3
+	VADDPS    256(CX), Z4, Z4
+	VADDPS    320(CX), Z5, Z5
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS.Z 448(CX), K1, Z8
+	VADDPS    Z8, Z7, Z7
+
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, 320(CX)
+	VMOVUPS Z6, 384(CX)
+	VMOVUPS Z7, K1, 448(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
 
 next:
 	ADDQ $0x18, DI
@@ -8688,37 +10146,57 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, K1, 192(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VMOVUPS.Z    192(CX), K1, Z4
+	VADDPS       Z4, Z3, Z3
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   64(CX), Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS   128(CX), Z4
+	VADDPS    Z4, Z2, Z2
 	VMOVUPS.Z 192(CX), K1, Z4
 	VADDPS    Z4, Z3, Z3
-	VMOVUPS   Z3, K1, 192(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
 
 next:
 	ADDQ $0x18, DI
@@ -8834,122 +10312,173 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, 256(CX)
-	VMOVUPS      Z5, 320(CX)
-	VMOVUPS      Z6, 384(CX)
-	VMOVUPS      Z7, 448(CX)
-	VMOVUPS      Z8, 512(CX)
-	VMOVUPS      Z9, 576(CX)
-	VMOVUPS      Z10, 640(CX)
-	VMOVUPS      Z11, K1, 704(CX)
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VADDPS       192(CX), Z3, Z3
+	VADDPS       256(CX), Z4, Z4
+	VADDPS       320(CX), Z5, Z5
+	VADDPS       384(CX), Z6, Z6
+	VADDPS       448(CX), Z7, Z7
+	VADDPS       512(CX), Z8, Z8
+	VADDPS       576(CX), Z9, Z9
+	VADDPS       640(CX), Z10, Z10
+	VMOVUPS.Z    704(CX), K1, Z24
+	VADDPS       Z24, Z11, Z11
 	MOVQ         8(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z12, (CX)
-	VMOVUPS      Z13, 64(CX)
-	VMOVUPS      Z14, 128(CX)
-	VMOVUPS      Z15, 192(CX)
-	VMOVUPS      Z16, 256(CX)
-	VMOVUPS      Z17, 320(CX)
-	VMOVUPS      Z18, 384(CX)
-	VMOVUPS      Z19, 448(CX)
-	VMOVUPS      Z20, 512(CX)
-	VMOVUPS      Z21, 576(CX)
-	VMOVUPS      Z22, 640(CX)
-	VMOVUPS      Z23, K1, 704(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z12, Z12
+	VADDPS       64(CX), Z13, Z13
+	VADDPS       128(CX), Z14, Z14
+	VADDPS       192(CX), Z15, Z15
+	VADDPS       256(CX), Z16, Z16
+	VADDPS       320(CX), Z17, Z17
+	VADDPS       384(CX), Z18, Z18
+	VADDPS       448(CX), Z19, Z19
+	VADDPS       512(CX), Z20, Z20
+	VADDPS       576(CX), Z21, Z21
+	VADDPS       640(CX), Z22, Z22
+	VMOVUPS.Z    704(CX), K1, Z24
+	VADDPS       Z24, Z23, Z23
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
-	VADDPS    192(CX), Z3, Z3
-	VMOVUPS   Z3, 192(CX)
-	VADDPS    256(CX), Z4, Z4
-	VMOVUPS   Z4, 256(CX)
-	VADDPS    320(CX), Z5, Z5
-	VMOVUPS   Z5, 320(CX)
-	VADDPS    384(CX), Z6, Z6
-	VMOVUPS   Z6, 384(CX)
-	VADDPS    448(CX), Z7, Z7
-	VMOVUPS   Z7, 448(CX)
-	VADDPS    512(CX), Z8, Z8
-	VMOVUPS   Z8, 512(CX)
-	VADDPS    576(CX), Z9, Z9
-	VMOVUPS   Z9, 576(CX)
-	VADDPS    640(CX), Z10, Z10
-	VMOVUPS   Z10, 640(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z12, Z12
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z13, Z13
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z14, Z14
+	VMOVUPS   192(CX), Z24
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z15, Z15
+	VMOVUPS   256(CX), Z24
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z16, Z16
+	VMOVUPS   320(CX), Z24
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z17, Z17
+	VMOVUPS   384(CX), Z24
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z18, Z18
+	VMOVUPS   448(CX), Z24
+	VADDPS    Z24, Z7, Z7
+	VADDPS    Z24, Z19, Z19
+	VMOVUPS   512(CX), Z24
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   576(CX), Z24
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   640(CX), Z24
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z22, Z22
 	VMOVUPS.Z 704(CX), K1, Z24
 	VADDPS    Z24, Z11, Z11
-	VMOVUPS   Z11, K1, 704(CX)
+	VADDPS    Z24, Z23, Z23
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VADDPS    192(CX), Z3, Z3
+	VADDPS    256(CX), Z4, Z4
+	VADDPS    320(CX), Z5, Z5
+	VADDPS    384(CX), Z6, Z6
+	VADDPS    448(CX), Z7, Z7
+	VADDPS    512(CX), Z8, Z8
+	VADDPS    576(CX), Z9, Z9
+	VADDPS    640(CX), Z10, Z10
+	VMOVUPS.Z 704(CX), K1, Z24
+	VADDPS    Z24, Z11, Z11
 	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
 	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
 	VADDPS    128(CX), Z14, Z14
-	VMOVUPS   Z14, 128(CX)
 	VADDPS    192(CX), Z15, Z15
-	VMOVUPS   Z15, 192(CX)
 	VADDPS    256(CX), Z16, Z16
-	VMOVUPS   Z16, 256(CX)
 	VADDPS    320(CX), Z17, Z17
-	VMOVUPS   Z17, 320(CX)
 	VADDPS    384(CX), Z18, Z18
-	VMOVUPS   Z18, 384(CX)
 	VADDPS    448(CX), Z19, Z19
-	VMOVUPS   Z19, 448(CX)
 	VADDPS    512(CX), Z20, Z20
-	VMOVUPS   Z20, 512(CX)
 	VADDPS    576(CX), Z21, Z21
-	VMOVUPS   Z21, 576(CX)
 	VADDPS    640(CX), Z22, Z22
-	VMOVUPS   Z22, 640(CX)
 	VMOVUPS.Z 704(CX), K1, Z24
 	VADDPS    Z24, Z23, Z23
-	VMOVUPS   Z23, K1, 704(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, 320(CX)
+	VMOVUPS Z6, 384(CX)
+	VMOVUPS Z7, 448(CX)
+	VMOVUPS Z8, 512(CX)
+	VMOVUPS Z9, 576(CX)
+	VMOVUPS Z10, 640(CX)
+	VMOVUPS Z11, K1, 704(CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, 192(CX)
+	VMOVUPS Z16, 256(CX)
+	VMOVUPS Z17, 320(CX)
+	VMOVUPS Z18, 384(CX)
+	VMOVUPS Z19, 448(CX)
+	VMOVUPS Z20, 512(CX)
+	VMOVUPS Z21, 576(CX)
+	VMOVUPS Z22, 640(CX)
+	VMOVUPS Z23, K1, 704(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
 
 next:
 	ADDQ $0x18, DI
@@ -9041,90 +10570,129 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, 256(CX)
-	VMOVUPS      Z5, 320(CX)
-	VMOVUPS      Z6, 384(CX)
-	VMOVUPS      Z7, K1, 448(CX)
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VADDPS       192(CX), Z3, Z3
+	VADDPS       256(CX), Z4, Z4
+	VADDPS       320(CX), Z5, Z5
+	VADDPS       384(CX), Z6, Z6
+	VMOVUPS.Z    448(CX), K1, Z16
+	VADDPS       Z16, Z7, Z7
 	MOVQ         8(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z8, (CX)
-	VMOVUPS      Z9, 64(CX)
-	VMOVUPS      Z10, 128(CX)
-	VMOVUPS      Z11, 192(CX)
-	VMOVUPS      Z12, 256(CX)
-	VMOVUPS      Z13, 320(CX)
-	VMOVUPS      Z14, 384(CX)
-	VMOVUPS      Z15, K1, 448(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z8, Z8
+	VADDPS       64(CX), Z9, Z9
+	VADDPS       128(CX), Z10, Z10
+	VADDPS       192(CX), Z11, Z11
+	VADDPS       256(CX), Z12, Z12
+	VADDPS       320(CX), Z13, Z13
+	VADDPS       384(CX), Z14, Z14
+	VMOVUPS.Z    448(CX), K1, Z16
+	VADDPS       Z16, Z15, Z15
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
-	VADDPS    192(CX), Z3, Z3
-	VMOVUPS   Z3, 192(CX)
-	VADDPS    256(CX), Z4, Z4
-	VMOVUPS   Z4, 256(CX)
-	VADDPS    320(CX), Z5, Z5
-	VMOVUPS   Z5, 320(CX)
-	VADDPS    384(CX), Z6, Z6
-	VMOVUPS   Z6, 384(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z8, Z8
+	VMOVUPS   64(CX), Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z9, Z9
+	VMOVUPS   128(CX), Z16
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z10, Z10
+	VMOVUPS   192(CX), Z16
+	VADDPS    Z16, Z3, Z3
+	VADDPS    Z16, Z11, Z11
+	VMOVUPS   256(CX), Z16
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z12, Z12
+	VMOVUPS   320(CX), Z16
+	VADDPS    Z16, Z5, Z5
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS   384(CX), Z16
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z14, Z14
 	VMOVUPS.Z 448(CX), K1, Z16
 	VADDPS    Z16, Z7, Z7
-	VMOVUPS   Z7, K1, 448(CX)
+	VADDPS    Z16, Z15, Z15
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VADDPS    192(CX), Z3, Z3
+	VADDPS    256(CX), Z4, Z4
+	VADDPS    320(CX), Z5, Z5
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS.Z 448(CX), K1, Z16
+	VADDPS    Z16, Z7, Z7
 	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
 	VADDPS    64(CX), Z9, Z9
-	VMOVUPS   Z9, 64(CX)
 	VADDPS    128(CX), Z10, Z10
-	VMOVUPS   Z10, 128(CX)
 	VADDPS    192(CX), Z11, Z11
-	VMOVUPS   Z11, 192(CX)
 	VADDPS    256(CX), Z12, Z12
-	VMOVUPS   Z12, 256(CX)
 	VADDPS    320(CX), Z13, Z13
-	VMOVUPS   Z13, 320(CX)
 	VADDPS    384(CX), Z14, Z14
-	VMOVUPS   Z14, 384(CX)
 	VMOVUPS.Z 448(CX), K1, Z16
 	VADDPS    Z16, Z15, Z15
-	VMOVUPS   Z15, K1, 448(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, 320(CX)
+	VMOVUPS Z6, 384(CX)
+	VMOVUPS Z7, K1, 448(CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	VMOVUPS Z12, 256(CX)
+	VMOVUPS Z13, 320(CX)
+	VMOVUPS Z14, 384(CX)
+	VMOVUPS Z15, K1, 448(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
 
 next:
 	ADDQ $0x18, DI
@@ -9192,58 +10760,85 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, K1, 192(CX)
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VMOVUPS.Z    192(CX), K1, Z8
+	VADDPS       Z8, Z3, Z3
 	MOVQ         8(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z4, (CX)
-	VMOVUPS      Z5, 64(CX)
-	VMOVUPS      Z6, 128(CX)
-	VMOVUPS      Z7, K1, 192(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z4, Z4
+	VADDPS       64(CX), Z5, Z5
+	VADDPS       128(CX), Z6, Z6
+	VMOVUPS.Z    192(CX), K1, Z8
+	VADDPS       Z8, Z7, Z7
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   64(CX), Z8
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z5, Z5
+	VMOVUPS   128(CX), Z8
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z6, Z6
 	VMOVUPS.Z 192(CX), K1, Z8
 	VADDPS    Z8, Z3, Z3
-	VMOVUPS   Z3, K1, 192(CX)
+	VADDPS    Z8, Z7, Z7
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z8
+	VADDPS    Z8, Z3, Z3
 	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
 	VADDPS    64(CX), Z5, Z5
-	VMOVUPS   Z5, 64(CX)
 	VADDPS    128(CX), Z6, Z6
-	VMOVUPS   Z6, 128(CX)
 	VMOVUPS.Z 192(CX), K1, Z8
 	VADDPS    Z8, Z7, Z7
-	VMOVUPS   Z7, K1, 192(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
 
 next:
 	ADDQ $0x18, DI
@@ -9354,127 +10949,177 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, 256(CX)
-	VMOVUPS      Z5, 320(CX)
-	VMOVUPS      Z6, 384(CX)
-	VMOVUPS      Z7, K1, 448(CX)
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VADDPS       192(CX), Z3, Z3
+	VADDPS       256(CX), Z4, Z4
+	VADDPS       320(CX), Z5, Z5
+	VADDPS       384(CX), Z6, Z6
+	VMOVUPS.Z    448(CX), K1, Z24
+	VADDPS       Z24, Z7, Z7
 	MOVQ         8(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z8, (CX)
-	VMOVUPS      Z9, 64(CX)
-	VMOVUPS      Z10, 128(CX)
-	VMOVUPS      Z11, 192(CX)
-	VMOVUPS      Z12, 256(CX)
-	VMOVUPS      Z13, 320(CX)
-	VMOVUPS      Z14, 384(CX)
-	VMOVUPS      Z15, K1, 448(CX)
+	VADDPS       (CX), Z8, Z8
+	VADDPS       64(CX), Z9, Z9
+	VADDPS       128(CX), Z10, Z10
+	VADDPS       192(CX), Z11, Z11
+	VADDPS       256(CX), Z12, Z12
+	VADDPS       320(CX), Z13, Z13
+	VADDPS       384(CX), Z14, Z14
+	VMOVUPS.Z    448(CX), K1, Z24
+	VADDPS       Z24, Z15, Z15
 	MOVQ         16(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z16, (CX)
-	VMOVUPS      Z17, 64(CX)
-	VMOVUPS      Z18, 128(CX)
-	VMOVUPS      Z19, 192(CX)
-	VMOVUPS      Z20, 256(CX)
-	VMOVUPS      Z21, 320(CX)
-	VMOVUPS      Z22, 384(CX)
-	VMOVUPS      Z23, K1, 448(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z16, Z16
+	VADDPS       64(CX), Z17, Z17
+	VADDPS       128(CX), Z18, Z18
+	VADDPS       192(CX), Z19, Z19
+	VADDPS       256(CX), Z20, Z20
+	VADDPS       320(CX), Z21, Z21
+	VADDPS       384(CX), Z22, Z22
+	VMOVUPS.Z    448(CX), K1, Z24
+	VADDPS       Z24, Z23, Z23
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
-	VADDPS    192(CX), Z3, Z3
-	VMOVUPS   Z3, 192(CX)
-	VADDPS    256(CX), Z4, Z4
-	VMOVUPS   Z4, 256(CX)
-	VADDPS    320(CX), Z5, Z5
-	VMOVUPS   Z5, 320(CX)
-	VADDPS    384(CX), Z6, Z6
-	VMOVUPS   Z6, 384(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z16, Z16
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z17, Z17
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z18, Z18
+	VMOVUPS   192(CX), Z24
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z11, Z11
+	VADDPS    Z24, Z19, Z19
+	VMOVUPS   256(CX), Z24
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   320(CX), Z24
+	VADDPS    Z24, Z5, Z5
+	VADDPS    Z24, Z13, Z13
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   384(CX), Z24
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z22, Z22
 	VMOVUPS.Z 448(CX), K1, Z24
 	VADDPS    Z24, Z7, Z7
-	VMOVUPS   Z7, K1, 448(CX)
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z23, Z23
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VADDPS    192(CX), Z3, Z3
+	VADDPS    256(CX), Z4, Z4
+	VADDPS    320(CX), Z5, Z5
+	VADDPS    384(CX), Z6, Z6
+	VMOVUPS.Z 448(CX), K1, Z24
+	VADDPS    Z24, Z7, Z7
 	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
 	VADDPS    64(CX), Z9, Z9
-	VMOVUPS   Z9, 64(CX)
 	VADDPS    128(CX), Z10, Z10
-	VMOVUPS   Z10, 128(CX)
 	VADDPS    192(CX), Z11, Z11
-	VMOVUPS   Z11, 192(CX)
 	VADDPS    256(CX), Z12, Z12
-	VMOVUPS   Z12, 256(CX)
 	VADDPS    320(CX), Z13, Z13
-	VMOVUPS   Z13, 320(CX)
 	VADDPS    384(CX), Z14, Z14
-	VMOVUPS   Z14, 384(CX)
 	VMOVUPS.Z 448(CX), K1, Z24
 	VADDPS    Z24, Z15, Z15
-	VMOVUPS   Z15, K1, 448(CX)
 	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z16, Z16
-	VMOVUPS   Z16, (CX)
 	VADDPS    64(CX), Z17, Z17
-	VMOVUPS   Z17, 64(CX)
 	VADDPS    128(CX), Z18, Z18
-	VMOVUPS   Z18, 128(CX)
 	VADDPS    192(CX), Z19, Z19
-	VMOVUPS   Z19, 192(CX)
 	VADDPS    256(CX), Z20, Z20
-	VMOVUPS   Z20, 256(CX)
 	VADDPS    320(CX), Z21, Z21
-	VMOVUPS   Z21, 320(CX)
 	VADDPS    384(CX), Z22, Z22
-	VMOVUPS   Z22, 384(CX)
 	VMOVUPS.Z 448(CX), K1, Z24
 	VADDPS    Z24, Z23, Z23
-	VMOVUPS   Z23, K1, 448(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, 320(CX)
+	VMOVUPS Z6, 384(CX)
+	VMOVUPS Z7, K1, 448(CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, 192(CX)
+	VMOVUPS Z12, 256(CX)
+	VMOVUPS Z13, 320(CX)
+	VMOVUPS Z14, 384(CX)
+	VMOVUPS Z15, K1, 448(CX)
+	MOVQ    16(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z16, (CX)
+	VMOVUPS Z17, 64(CX)
+	VMOVUPS Z18, 128(CX)
+	VMOVUPS Z19, 192(CX)
+	VMOVUPS Z20, 256(CX)
+	VMOVUPS Z21, 320(CX)
+	VMOVUPS Z22, 384(CX)
+	VMOVUPS Z23, K1, 448(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
 
 next:
 	ADDQ $0x18, DI
@@ -9553,79 +11198,113 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, K1, 192(CX)
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VMOVUPS.Z    192(CX), K1, Z12
+	VADDPS       Z12, Z3, Z3
 	MOVQ         8(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z4, (CX)
-	VMOVUPS      Z5, 64(CX)
-	VMOVUPS      Z6, 128(CX)
-	VMOVUPS      Z7, K1, 192(CX)
+	VADDPS       (CX), Z4, Z4
+	VADDPS       64(CX), Z5, Z5
+	VADDPS       128(CX), Z6, Z6
+	VMOVUPS.Z    192(CX), K1, Z12
+	VADDPS       Z12, Z7, Z7
 	MOVQ         16(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z8, (CX)
-	VMOVUPS      Z9, 64(CX)
-	VMOVUPS      Z10, 128(CX)
-	VMOVUPS      Z11, K1, 192(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z8, Z8
+	VADDPS       64(CX), Z9, Z9
+	VADDPS       128(CX), Z10, Z10
+	VMOVUPS.Z    192(CX), K1, Z12
+	VADDPS       Z12, Z11, Z11
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z8, Z8
+	VMOVUPS   64(CX), Z12
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   128(CX), Z12
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z10, Z10
 	VMOVUPS.Z 192(CX), K1, Z12
 	VADDPS    Z12, Z3, Z3
-	VMOVUPS   Z3, K1, 192(CX)
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z11, Z11
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z12
+	VADDPS    Z12, Z3, Z3
 	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
 	VADDPS    64(CX), Z5, Z5
-	VMOVUPS   Z5, 64(CX)
 	VADDPS    128(CX), Z6, Z6
-	VMOVUPS   Z6, 128(CX)
 	VMOVUPS.Z 192(CX), K1, Z12
 	VADDPS    Z12, Z7, Z7
-	VMOVUPS   Z7, K1, 192(CX)
 	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
 	VADDPS    64(CX), Z9, Z9
-	VMOVUPS   Z9, 64(CX)
 	VADDPS    128(CX), Z10, Z10
-	VMOVUPS   Z10, 128(CX)
 	VMOVUPS.Z 192(CX), K1, Z12
 	VADDPS    Z12, Z11, Z11
-	VMOVUPS   Z11, K1, 192(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	MOVQ    16(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, K1, 192(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
 
 next:
 	ADDQ $0x18, DI
@@ -9735,132 +11414,183 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, 192(CX)
-	VMOVUPS      Z4, 256(CX)
-	VMOVUPS      Z5, K1, 320(CX)
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VADDPS       192(CX), Z3, Z3
+	VADDPS       256(CX), Z4, Z4
+	VMOVUPS.Z    320(CX), K1, Z24
+	VADDPS       Z24, Z5, Z5
 	MOVQ         8(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z6, (CX)
-	VMOVUPS      Z7, 64(CX)
-	VMOVUPS      Z8, 128(CX)
-	VMOVUPS      Z9, 192(CX)
-	VMOVUPS      Z10, 256(CX)
-	VMOVUPS      Z11, K1, 320(CX)
+	VADDPS       (CX), Z6, Z6
+	VADDPS       64(CX), Z7, Z7
+	VADDPS       128(CX), Z8, Z8
+	VADDPS       192(CX), Z9, Z9
+	VADDPS       256(CX), Z10, Z10
+	VMOVUPS.Z    320(CX), K1, Z24
+	VADDPS       Z24, Z11, Z11
 	MOVQ         16(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z12, (CX)
-	VMOVUPS      Z13, 64(CX)
-	VMOVUPS      Z14, 128(CX)
-	VMOVUPS      Z15, 192(CX)
-	VMOVUPS      Z16, 256(CX)
-	VMOVUPS      Z17, K1, 320(CX)
+	VADDPS       (CX), Z12, Z12
+	VADDPS       64(CX), Z13, Z13
+	VADDPS       128(CX), Z14, Z14
+	VADDPS       192(CX), Z15, Z15
+	VADDPS       256(CX), Z16, Z16
+	VMOVUPS.Z    320(CX), K1, Z24
+	VADDPS       Z24, Z17, Z17
 	MOVQ         24(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z18, (CX)
-	VMOVUPS      Z19, 64(CX)
-	VMOVUPS      Z20, 128(CX)
-	VMOVUPS      Z21, 192(CX)
-	VMOVUPS      Z22, 256(CX)
-	VMOVUPS      Z23, K1, 320(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z18, Z18
+	VADDPS       64(CX), Z19, Z19
+	VADDPS       128(CX), Z20, Z20
+	VADDPS       192(CX), Z21, Z21
+	VADDPS       256(CX), Z22, Z22
+	VMOVUPS.Z    320(CX), K1, Z24
+	VADDPS       Z24, Z23, Z23
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
-	VADDPS    192(CX), Z3, Z3
-	VMOVUPS   Z3, 192(CX)
-	VADDPS    256(CX), Z4, Z4
-	VMOVUPS   Z4, 256(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z18, Z18
+	VMOVUPS   64(CX), Z24
+	VADDPS    Z24, Z1, Z1
+	VADDPS    Z24, Z7, Z7
+	VADDPS    Z24, Z13, Z13
+	VADDPS    Z24, Z19, Z19
+	VMOVUPS   128(CX), Z24
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   192(CX), Z24
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   256(CX), Z24
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z22, Z22
 	VMOVUPS.Z 320(CX), K1, Z24
 	VADDPS    Z24, Z5, Z5
-	VMOVUPS   Z5, K1, 320(CX)
+	VADDPS    Z24, Z11, Z11
+	VADDPS    Z24, Z17, Z17
+	VADDPS    Z24, Z23, Z23
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VADDPS    192(CX), Z3, Z3
+	VADDPS    256(CX), Z4, Z4
+	VMOVUPS.Z 320(CX), K1, Z24
+	VADDPS    Z24, Z5, Z5
 	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z6, Z6
-	VMOVUPS   Z6, (CX)
 	VADDPS    64(CX), Z7, Z7
-	VMOVUPS   Z7, 64(CX)
 	VADDPS    128(CX), Z8, Z8
-	VMOVUPS   Z8, 128(CX)
 	VADDPS    192(CX), Z9, Z9
-	VMOVUPS   Z9, 192(CX)
 	VADDPS    256(CX), Z10, Z10
-	VMOVUPS   Z10, 256(CX)
 	VMOVUPS.Z 320(CX), K1, Z24
 	VADDPS    Z24, Z11, Z11
-	VMOVUPS   Z11, K1, 320(CX)
 	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
 	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
 	VADDPS    128(CX), Z14, Z14
-	VMOVUPS   Z14, 128(CX)
 	VADDPS    192(CX), Z15, Z15
-	VMOVUPS   Z15, 192(CX)
 	VADDPS    256(CX), Z16, Z16
-	VMOVUPS   Z16, 256(CX)
 	VMOVUPS.Z 320(CX), K1, Z24
 	VADDPS    Z24, Z17, Z17
-	VMOVUPS   Z17, K1, 320(CX)
 	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z18, Z18
-	VMOVUPS   Z18, (CX)
 	VADDPS    64(CX), Z19, Z19
-	VMOVUPS   Z19, 64(CX)
 	VADDPS    128(CX), Z20, Z20
-	VMOVUPS   Z20, 128(CX)
 	VADDPS    192(CX), Z21, Z21
-	VMOVUPS   Z21, 192(CX)
 	VADDPS    256(CX), Z22, Z22
-	VMOVUPS   Z22, 256(CX)
 	VMOVUPS.Z 320(CX), K1, Z24
 	VADDPS    Z24, Z23, Z23
-	VMOVUPS   Z23, K1, 320(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, 192(CX)
+	VMOVUPS Z4, 256(CX)
+	VMOVUPS Z5, K1, 320(CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+	VMOVUPS Z8, 128(CX)
+	VMOVUPS Z9, 192(CX)
+	VMOVUPS Z10, 256(CX)
+	VMOVUPS Z11, K1, 320(CX)
+	MOVQ    16(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, 192(CX)
+	VMOVUPS Z16, 256(CX)
+	VMOVUPS Z17, K1, 320(CX)
+	MOVQ    24(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z18, (CX)
+	VMOVUPS Z19, 64(CX)
+	VMOVUPS Z20, 128(CX)
+	VMOVUPS Z21, 192(CX)
+	VMOVUPS Z22, 256(CX)
+	VMOVUPS Z23, K1, 320(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
 
 next:
 	ADDQ $0x18, DI
@@ -9950,100 +11680,141 @@ single:
 	CMPL         20(DI), $0x00
 	JEQ          next
 	CMPQ         80(DX), $0x00
-	JNE          add
+	JEQ          first
 	MOVQ         40(DX), AX
 	MOVQ         (AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z0, (CX)
-	VMOVUPS      Z1, 64(CX)
-	VMOVUPS      Z2, 128(CX)
-	VMOVUPS      Z3, K1, 192(CX)
+	VADDPS       (CX), Z0, Z0
+	VADDPS       64(CX), Z1, Z1
+	VADDPS       128(CX), Z2, Z2
+	VMOVUPS.Z    192(CX), K1, Z16
+	VADDPS       Z16, Z3, Z3
 	MOVQ         8(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z4, (CX)
-	VMOVUPS      Z5, 64(CX)
-	VMOVUPS      Z6, 128(CX)
-	VMOVUPS      Z7, K1, 192(CX)
+	VADDPS       (CX), Z4, Z4
+	VADDPS       64(CX), Z5, Z5
+	VADDPS       128(CX), Z6, Z6
+	VMOVUPS.Z    192(CX), K1, Z16
+	VADDPS       Z16, Z7, Z7
 	MOVQ         16(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z8, (CX)
-	VMOVUPS      Z9, 64(CX)
-	VMOVUPS      Z10, 128(CX)
-	VMOVUPS      Z11, K1, 192(CX)
+	VADDPS       (CX), Z8, Z8
+	VADDPS       64(CX), Z9, Z9
+	VADDPS       128(CX), Z10, Z10
+	VMOVUPS.Z    192(CX), K1, Z16
+	VADDPS       Z16, Z11, Z11
 	MOVQ         24(AX), CX
 	ADDQ         16(DX), CX
-	VMOVUPS      Z12, (CX)
-	VMOVUPS      Z13, 64(CX)
-	VMOVUPS      Z14, 128(CX)
-	VMOVUPS      Z15, K1, 192(CX)
-	MOVQ         $0x00000001, AX
-	MOVQ         AX, 80(DX)
-	JMP          clear
+	VADDPS       (CX), Z12, Z12
+	VADDPS       64(CX), Z13, Z13
+	VADDPS       128(CX), Z14, Z14
+	VMOVUPS.Z    192(CX), K1, Z16
+	VADDPS       Z16, Z15, Z15
 
-add:
-	MOVQ      40(DX), AX
-	MOVQ      (AX), CX
-	ADDQ      16(DX), CX
-	VADDPS    (CX), Z0, Z0
-	VMOVUPS   Z0, (CX)
-	VADDPS    64(CX), Z1, Z1
-	VMOVUPS   Z1, 64(CX)
-	VADDPS    128(CX), Z2, Z2
-	VMOVUPS   Z2, 128(CX)
+first:
+	CMPQ      48(DX), $0x01
+	JNE       store
+	MOVQ      136(DX), CX
+	TESTQ     CX, CX
+	JZ        residual
+	VMOVUPS   (CX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z12, Z12
+	VMOVUPS   64(CX), Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z5, Z5
+	VADDPS    Z16, Z9, Z9
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS   128(CX), Z16
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z14, Z14
 	VMOVUPS.Z 192(CX), K1, Z16
 	VADDPS    Z16, Z3, Z3
-	VMOVUPS   Z3, K1, 192(CX)
+	VADDPS    Z16, Z7, Z7
+	VADDPS    Z16, Z11, Z11
+	VADDPS    Z16, Z15, Z15
+
+residual:
+	CMPQ      144(DX), $0x00
+	JEQ       store
+	MOVQ      40(DX), AX
+	MOVQ      (AX), CX
+	ADDQ      144(DX), CX
+	VADDPS    (CX), Z0, Z0
+	VADDPS    64(CX), Z1, Z1
+	VADDPS    128(CX), Z2, Z2
+	VMOVUPS.Z 192(CX), K1, Z16
+	VADDPS    Z16, Z3, Z3
 	MOVQ      8(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z4, Z4
-	VMOVUPS   Z4, (CX)
 	VADDPS    64(CX), Z5, Z5
-	VMOVUPS   Z5, 64(CX)
 	VADDPS    128(CX), Z6, Z6
-	VMOVUPS   Z6, 128(CX)
 	VMOVUPS.Z 192(CX), K1, Z16
 	VADDPS    Z16, Z7, Z7
-	VMOVUPS   Z7, K1, 192(CX)
 	MOVQ      16(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z8, Z8
-	VMOVUPS   Z8, (CX)
 	VADDPS    64(CX), Z9, Z9
-	VMOVUPS   Z9, 64(CX)
 	VADDPS    128(CX), Z10, Z10
-	VMOVUPS   Z10, 128(CX)
 	VMOVUPS.Z 192(CX), K1, Z16
 	VADDPS    Z16, Z11, Z11
-	VMOVUPS   Z11, K1, 192(CX)
 	MOVQ      24(AX), CX
-	ADDQ      16(DX), CX
+	ADDQ      144(DX), CX
 	VADDPS    (CX), Z12, Z12
-	VMOVUPS   Z12, (CX)
 	VADDPS    64(CX), Z13, Z13
-	VMOVUPS   Z13, 64(CX)
 	VADDPS    128(CX), Z14, Z14
-	VMOVUPS   Z14, 128(CX)
 	VMOVUPS.Z 192(CX), K1, Z16
 	VADDPS    Z16, Z15, Z15
-	VMOVUPS   Z15, K1, 192(CX)
 
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+store:
+	MOVQ    40(DX), AX
+	MOVQ    (AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z0, (CX)
+	VMOVUPS Z1, 64(CX)
+	VMOVUPS Z2, 128(CX)
+	VMOVUPS Z3, K1, 192(CX)
+	MOVQ    8(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z4, (CX)
+	VMOVUPS Z5, 64(CX)
+	VMOVUPS Z6, 128(CX)
+	VMOVUPS Z7, K1, 192(CX)
+	MOVQ    16(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z8, (CX)
+	VMOVUPS Z9, 64(CX)
+	VMOVUPS Z10, 128(CX)
+	VMOVUPS Z11, K1, 192(CX)
+	MOVQ    24(AX), CX
+	ADDQ    16(DX), CX
+	VMOVUPS Z12, (CX)
+	VMOVUPS Z13, 64(CX)
+	VMOVUPS Z14, 128(CX)
+	VMOVUPS Z15, K1, 192(CX)
+	MOVQ    $0x00000001, AX
+	MOVQ    AX, 80(DX)
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
 
 next:
 	ADDQ $0x18, DI
@@ -10158,10 +11929,17 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y0, Y0
+	VADDPS 32(CX), Y1, Y1
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -10169,20 +11947,8 @@ done:
 	VMOVUPS Y1, 32(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-
-clear:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
 
 next:
 	ADDQ $0x18, DI
@@ -10279,10 +12045,21 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y0, Y0
+	VADDPS 32(CX), Y1, Y1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y2, Y2
+	VADDPS 32(CX), Y3, Y3
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -10294,28 +12071,10 @@ done:
 	VMOVUPS Y3, 32(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-
-clear:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
 
 next:
 	ADDQ $0x18, DI
@@ -10431,10 +12190,25 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y0, Y0
+	VADDPS 32(CX), Y1, Y1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y2, Y2
+	VADDPS 32(CX), Y3, Y3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y4, Y4
+	VADDPS 32(CX), Y5, Y5
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -10450,36 +12224,12 @@ done:
 	VMOVUPS Y5, 32(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-
-clear:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
 
 next:
 	ADDQ $0x18, DI
@@ -10614,10 +12364,29 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y0, Y0
+	VADDPS 32(CX), Y1, Y1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y2, Y2
+	VADDPS 32(CX), Y3, Y3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y4, Y4
+	VADDPS 32(CX), Y5, Y5
+	MOVQ   24(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y6, Y6
+	VADDPS 32(CX), Y7, Y7
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -10637,44 +12406,14 @@ done:
 	VMOVUPS Y7, 32(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	VADDPS  32(CX), Y7, Y7
-	VMOVUPS Y7, 32(CX)
-
-clear:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
 
 next:
 	ADDQ $0x18, DI
@@ -10828,10 +12567,33 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y0, Y0
+	VADDPS 32(CX), Y1, Y1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y2, Y2
+	VADDPS 32(CX), Y3, Y3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y4, Y4
+	VADDPS 32(CX), Y5, Y5
+	MOVQ   24(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y6, Y6
+	VADDPS 32(CX), Y7, Y7
+	MOVQ   32(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y8, Y8
+	VADDPS 32(CX), Y9, Y9
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -10855,52 +12617,16 @@ done:
 	VMOVUPS Y9, 32(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	VADDPS  32(CX), Y7, Y7
-	VMOVUPS Y7, 32(CX)
-	MOVQ    32(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y8, Y8
-	VMOVUPS Y8, (CX)
-	VADDPS  32(CX), Y9, Y9
-	VMOVUPS Y9, 32(CX)
-
-clear:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
 
 next:
 	ADDQ $0x18, DI
@@ -11073,10 +12799,37 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y0, Y0
+	VADDPS 32(CX), Y1, Y1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y2, Y2
+	VADDPS 32(CX), Y3, Y3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y4, Y4
+	VADDPS 32(CX), Y5, Y5
+	MOVQ   24(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y6, Y6
+	VADDPS 32(CX), Y7, Y7
+	MOVQ   32(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y8, Y8
+	VADDPS 32(CX), Y9, Y9
+	MOVQ   40(AX), CX
+	ADDQ   16(DX), CX
+	VADDPS (CX), Y10, Y10
+	VADDPS 32(CX), Y11, Y11
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -11104,60 +12857,18 @@ done:
 	VMOVUPS Y11, 32(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS  32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	VADDPS  32(CX), Y7, Y7
-	VMOVUPS Y7, 32(CX)
-	MOVQ    32(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y8, Y8
-	VMOVUPS Y8, (CX)
-	VADDPS  32(CX), Y9, Y9
-	VMOVUPS Y9, 32(CX)
-	MOVQ    40(AX), CX
-	ADDQ    16(DX), CX
-	VADDPS  (CX), Y10, Y10
-	VMOVUPS Y10, (CX)
-	VADDPS  32(CX), Y11, Y11
-	VMOVUPS Y11, 32(CX)
-
-clear:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
 
 next:
 	ADDQ $0x18, DI
@@ -11272,10 +12983,17 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z0, Z0
+	VADDPD 64(CX), Z1, Z1
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -11283,20 +13001,8 @@ done:
 	VMOVUPS Z1, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPD  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
 
 next:
 	ADDQ $0x18, DI
@@ -11393,10 +13099,21 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z0, Z0
+	VADDPD 64(CX), Z1, Z1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z2, Z2
+	VADDPD 64(CX), Z3, Z3
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -11408,28 +13125,10 @@ done:
 	VMOVUPS Z3, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPD  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPD  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
 
 next:
 	ADDQ $0x18, DI
@@ -11545,10 +13244,25 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z0, Z0
+	VADDPD 64(CX), Z1, Z1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z2, Z2
+	VADDPD 64(CX), Z3, Z3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z4, Z4
+	VADDPD 64(CX), Z5, Z5
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -11564,36 +13278,12 @@ done:
 	VMOVUPS Z5, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPD  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPD  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	VADDPD  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
 
 next:
 	ADDQ $0x18, DI
@@ -11728,10 +13418,29 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z0, Z0
+	VADDPD 64(CX), Z1, Z1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z2, Z2
+	VADDPD 64(CX), Z3, Z3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z4, Z4
+	VADDPD 64(CX), Z5, Z5
+	MOVQ   24(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z6, Z6
+	VADDPD 64(CX), Z7, Z7
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -11751,44 +13460,14 @@ done:
 	VMOVUPS Z7, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPD  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPD  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	VADDPD  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPD  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
 
 next:
 	ADDQ $0x18, DI
@@ -11942,10 +13621,33 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z0, Z0
+	VADDPD 64(CX), Z1, Z1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z2, Z2
+	VADDPD 64(CX), Z3, Z3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z4, Z4
+	VADDPD 64(CX), Z5, Z5
+	MOVQ   24(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z6, Z6
+	VADDPD 64(CX), Z7, Z7
+	MOVQ   32(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z8, Z8
+	VADDPD 64(CX), Z9, Z9
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -11969,52 +13671,16 @@ done:
 	VMOVUPS Z9, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPD  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPD  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	VADDPD  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPD  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
-	MOVQ    32(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z8, Z8
-	VMOVUPS Z8, (CX)
-	VADDPD  64(CX), Z9, Z9
-	VMOVUPS Z9, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
 
 next:
 	ADDQ $0x18, DI
@@ -12187,10 +13853,37 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z0, Z0
+	VADDPD 64(CX), Z1, Z1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z2, Z2
+	VADDPD 64(CX), Z3, Z3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z4, Z4
+	VADDPD 64(CX), Z5, Z5
+	MOVQ   24(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z6, Z6
+	VADDPD 64(CX), Z7, Z7
+	MOVQ   32(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z8, Z8
+	VADDPD 64(CX), Z9, Z9
+	MOVQ   40(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z10, Z10
+	VADDPD 64(CX), Z11, Z11
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -12218,60 +13911,18 @@ done:
 	VMOVUPS Z11, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPD  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPD  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	VADDPD  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPD  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
-	MOVQ    32(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z8, Z8
-	VMOVUPS Z8, (CX)
-	VADDPD  64(CX), Z9, Z9
-	VMOVUPS Z9, 64(CX)
-	MOVQ    40(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z10, Z10
-	VMOVUPS Z10, (CX)
-	VADDPD  64(CX), Z11, Z11
-	VMOVUPS Z11, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
 
 next:
 	ADDQ $0x18, DI
@@ -12463,10 +14114,41 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z0, Z0
+	VADDPD 64(CX), Z1, Z1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z2, Z2
+	VADDPD 64(CX), Z3, Z3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z4, Z4
+	VADDPD 64(CX), Z5, Z5
+	MOVQ   24(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z6, Z6
+	VADDPD 64(CX), Z7, Z7
+	MOVQ   32(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z8, Z8
+	VADDPD 64(CX), Z9, Z9
+	MOVQ   40(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z10, Z10
+	VADDPD 64(CX), Z11, Z11
+	MOVQ   48(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z12, Z12
+	VADDPD 64(CX), Z13, Z13
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -12498,68 +14180,20 @@ done:
 	VMOVUPS Z13, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPD  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPD  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	VADDPD  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPD  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
-	MOVQ    32(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z8, Z8
-	VMOVUPS Z8, (CX)
-	VADDPD  64(CX), Z9, Z9
-	VMOVUPS Z9, 64(CX)
-	MOVQ    40(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z10, Z10
-	VMOVUPS Z10, (CX)
-	VADDPD  64(CX), Z11, Z11
-	VMOVUPS Z11, 64(CX)
-	MOVQ    48(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z12, Z12
-	VMOVUPS Z12, (CX)
-	VADDPD  64(CX), Z13, Z13
-	VMOVUPS Z13, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
 
 next:
 	ADDQ $0x18, DI
@@ -12770,10 +14404,45 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z0, Z0
+	VADDPD 64(CX), Z1, Z1
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z2, Z2
+	VADDPD 64(CX), Z3, Z3
+	MOVQ   16(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z4, Z4
+	VADDPD 64(CX), Z5, Z5
+	MOVQ   24(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z6, Z6
+	VADDPD 64(CX), Z7, Z7
+	MOVQ   32(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z8, Z8
+	VADDPD 64(CX), Z9, Z9
+	MOVQ   40(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z10, Z10
+	VADDPD 64(CX), Z11, Z11
+	MOVQ   48(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z12, Z12
+	VADDPD 64(CX), Z13, Z13
+	MOVQ   56(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Z14, Z14
+	VADDPD 64(CX), Z15, Z15
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -12809,76 +14478,22 @@ done:
 	VMOVUPS Z15, 64(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z0, Z0
-	VMOVUPS Z0, (CX)
-	VADDPD  64(CX), Z1, Z1
-	VMOVUPS Z1, 64(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z2, Z2
-	VMOVUPS Z2, (CX)
-	VADDPD  64(CX), Z3, Z3
-	VMOVUPS Z3, 64(CX)
-	MOVQ    16(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z4, Z4
-	VMOVUPS Z4, (CX)
-	VADDPD  64(CX), Z5, Z5
-	VMOVUPS Z5, 64(CX)
-	MOVQ    24(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z6, Z6
-	VMOVUPS Z6, (CX)
-	VADDPD  64(CX), Z7, Z7
-	VMOVUPS Z7, 64(CX)
-	MOVQ    32(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z8, Z8
-	VMOVUPS Z8, (CX)
-	VADDPD  64(CX), Z9, Z9
-	VMOVUPS Z9, 64(CX)
-	MOVQ    40(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z10, Z10
-	VMOVUPS Z10, (CX)
-	VADDPD  64(CX), Z11, Z11
-	VMOVUPS Z11, 64(CX)
-	MOVQ    48(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z12, Z12
-	VMOVUPS Z12, (CX)
-	VADDPD  64(CX), Z13, Z13
-	VMOVUPS Z13, 64(CX)
-	MOVQ    56(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Z14, Z14
-	VMOVUPS Z14, (CX)
-	VADDPD  64(CX), Z15, Z15
-	VMOVUPS Z15, 64(CX)
-
-clear:
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
 
 next:
 	ADDQ $0x18, DI
@@ -12978,10 +14593,19 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Y0, Y0
+	VADDPD 32(CX), Y1, Y1
+	VADDPD 64(CX), Y2, Y2
+	VADDPD 96(CX), Y3, Y3
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -12991,26 +14615,10 @@ done:
 	VMOVUPS Y3, 96(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPD  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	VADDPD  64(CX), Y2, Y2
-	VMOVUPS Y2, 64(CX)
-	VADDPD  96(CX), Y3, Y3
-	VMOVUPS Y3, 96(CX)
-
-clear:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
 
 next:
 	ADDQ $0x18, DI
@@ -13141,10 +14749,25 @@ single:
 	JNZ          single
 
 done:
-	CMPL    20(DI), $0x00
-	JEQ     next
-	CMPQ    80(DX), $0x00
-	JNE     add
+	CMPL   20(DI), $0x00
+	JEQ    next
+	CMPQ   80(DX), $0x00
+	JEQ    first
+	MOVQ   40(DX), AX
+	MOVQ   (AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Y0, Y0
+	VADDPD 32(CX), Y1, Y1
+	VADDPD 64(CX), Y2, Y2
+	VADDPD 96(CX), Y3, Y3
+	MOVQ   8(AX), CX
+	ADDQ   16(DX), CX
+	VADDPD (CX), Y4, Y4
+	VADDPD 32(CX), Y5, Y5
+	VADDPD 64(CX), Y6, Y6
+	VADDPD 96(CX), Y7, Y7
+
+first:
 	MOVQ    40(DX), AX
 	MOVQ    (AX), CX
 	ADDQ    16(DX), CX
@@ -13160,40 +14783,14 @@ done:
 	VMOVUPS Y7, 96(CX)
 	MOVQ    $0x00000001, AX
 	MOVQ    AX, 80(DX)
-	JMP     clear
-
-add:
-	MOVQ    40(DX), AX
-	MOVQ    (AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPD  32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	VADDPD  64(CX), Y2, Y2
-	VMOVUPS Y2, 64(CX)
-	VADDPD  96(CX), Y3, Y3
-	VMOVUPS Y3, 96(CX)
-	MOVQ    8(AX), CX
-	ADDQ    16(DX), CX
-	VADDPD  (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPD  32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	VADDPD  64(CX), Y6, Y6
-	VMOVUPS Y6, 64(CX)
-	VADDPD  96(CX), Y7, Y7
-	VMOVUPS Y7, 96(CX)
-
-clear:
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
 
 next:
 	ADDQ $0x18, DI
