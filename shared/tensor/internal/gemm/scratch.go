@@ -97,7 +97,7 @@ func newScratch[T Float]() *scratch[T] {
 }
 
 func (s *scratch[T]) release() {
-	s.arg = tile{} // keeps no operand alive
+	s.arg, s.bias, s.residual = tile{}, nil, nil // keeps no operand alive, and nothing for the next user to add
 	if size[T]() == 4 {
 		scratch32.put((*scratch[float32])(unsafe.Pointer(s)))
 	} else {
