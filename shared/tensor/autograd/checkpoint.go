@@ -10,9 +10,9 @@ type Segment interface {
 
 // Checkpoint is s.Forward(t, in), whose activations the tape drops; the walk of Grad computes them again when it comes
 // to the segment, with the same bits, and drops them when it has passed (Chen et al., "Training Deep Nets with
-// Sublinear Memory Cost", 2016). Gradients have the bits that they have without Checkpoint: the same contributions are added in
-// the same order. Forward may use other values of the tape and leaves besides in; they are found. On an inference tape,
-// and inside another segment, Checkpoint is the plain call.
+// Sublinear Memory Cost", 2016). Gradients have the bits that they have without Checkpoint: the same contributions
+// are added in the same order. Forward may use other values of the tape and leaves besides in; they are found. On an
+// inference tape, and inside another segment, Checkpoint is the plain call.
 func Checkpoint(t *Tape, s Segment, in ...*Value) *Value {
 	in = t.list(in...)
 	if !t.recording {
