@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/manifold-gen/manifold/services/diffusion"
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -22,6 +23,9 @@ type benchModelCmd struct {
 func (c benchModelCmd) Run(ctx context.Context, g *Globals) error {
 	if l := networks(c.Model, false); len(l) > 0 || c.Turns {
 		return c.run(ctx, g, c.Model, l, c.Samples)
+	}
+	if strings.Contains(c.Model, "/") { // models have no slash in their names, networks do
+		return fmt.Errorf("no network is named like %q: manifold bench list shows them", c.Model)
 	}
 	s, err := g.store()
 	if err != nil {
