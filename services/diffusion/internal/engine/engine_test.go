@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"io"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -323,8 +324,23 @@ func TestSlowReader(t *testing.T) {
 	if len(o.steps) != 100 || o.result == nil {
 		t.Errorf("%d steps, result %v", len(o.steps), o.result != nil)
 	}
-	if len(o.previews) != pendingPreviews || o.previews[3].Step != 100 {
-		t.Errorf("%d previews", len(o.previews))
+	if len(o.previews) != 100 {
+		t.Errorf("%d previews of 100 that fit into what may wait", len(o.previews))
+	}
+}
+
+func TestPreviewsThatWait(t *testing.T) {
+	for _, c := range []struct{ size, want int }{{1, 10}, {pendingPreviews / 3, 3}, {pendingPreviews + 1, 1}} {
+		s := newStream(func() {})
+		for step := 1; step <= 10; step++ {
+			s.push(Event{Step: &StepDone{Step: step}})
+			s.push(Event{Preview: &Preview{Step: step, Pix: [][]byte{make([]byte, c.size)}}})
+		}
+		s.end(io.EOF)
+		o := read(t.Context(), s)
+		if len(o.steps) != 10 || len(o.previews) != c.want || o.previews[c.want-1].Step != 10 || s.previews != 0 {
+			t.Errorf("%d bytes each: %d steps, %d previews, %d bytes wait", c.size, len(o.steps), len(o.previews), s.previews)
+		}
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// pendingPreviews is how many previews wait for a slow reader; older ones are dropped.
-const pendingPreviews = 4
+// pendingPreviews is how many bytes of pictures wait for a slow reader as previews; older ones are dropped, the newest
+// never. It is bytes and not a count, so that a reader who is late for a moment misses no step of small pictures.
+const pendingPreviews = 1 << 20
 
 // States to resume from may take stateShare of a stream's bytes, or stateRate bytes a second where that is more: a
 // stream of steps without previews is so thin that a share of it would hold no state at all, and a break would cost
@@ -40,6 +41,14 @@ type Preview struct {
 	Pix  [][]byte // one per picture, H*W*C
 }
 
+func (p *Preview) bytes() int {
+	n := 0
+	for _, pix := range p.Pix {
+		n += len(pix)
+	}
+	return n
+}
+
 // State is what another replica needs to go on.
 type State struct {
 	Step       int
@@ -63,7 +72,7 @@ type Stream struct {
 
 	mu       sync.Mutex
 	events   []Event
-	previews int
+	previews int   // bytes of those that wait
 	err      error // after the last event; io.EOF at the regular end
 	ready    chan struct{}
 	begun    time.Time
@@ -83,7 +92,7 @@ func (s *Stream) Next(ctx context.Context) (Event, error) {
 			e := s.events[0]
 			s.events = slices.Delete(s.events, 0, 1)
 			if e.Preview != nil {
-				s.previews--
+				s.previews -= e.Preview.bytes()
 			}
 			s.mu.Unlock()
 			return e, nil
@@ -115,18 +124,20 @@ func (s *Stream) Sent(bytes int, state bool) {
 // Close gives the request up, if it still runs.
 func (s *Stream) Close() { s.cancel() }
 
-// push adds an event. The oldest preview makes room for a new one, a new state replaces one that waits.
+// push adds an event. The oldest previews make room for a new one, a new state replaces one that waits.
 func (s *Stream) push(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case e.Preview != nil:
-		if s.previews == pendingPreviews {
-			i := slices.IndexFunc(s.events, func(e Event) bool { return e.Preview != nil })
-			s.events = slices.Delete(s.events, i, i+1)
-			s.previews--
-		}
-		s.previews++
+		s.previews += e.Preview.bytes()
+		s.events = slices.DeleteFunc(s.events, func(old Event) bool {
+			if old.Preview == nil || s.previews <= pendingPreviews {
+				return false
+			}
+			s.previews -= old.Preview.bytes()
+			return true
+		})
 	case e.State != nil:
 		s.events = slices.DeleteFunc(s.events, func(e Event) bool { return e.State != nil })
 	}
