@@ -1,0 +1,90 @@
+// Package engine serves the models of the family: it batches the rows and the Gibbs sweeps of many requests, and
+// streams what happens.
+package engine
+
+import "github.com/manifold-gen/manifold/shared/tensor/rng"
+
+// Unconditional is the class of a picture that is made without one.
+const Unconditional = -1
+
+// Size is what a model's pictures and codes measure.
+type Size struct {
+	Height, Width, Channels int   // of a picture: float32 in [0, 1], row by row, channels innermost
+	Code                    []int // axes of a code, outermost first; nil for a model without codes
+	Classes                 int   // 0 for a model without classes
+}
+
+// Model is what the engine asks of every model; what a model can do beyond that, it says by implementing Encoder,
+// Decoder, Chain or Scorer. Methods are called from one goroutine at a time, and what a row gives must not depend on
+// the other rows.
+type Model interface {
+	Size() Size
+}
+
+// Encoder gives the code of pictures.
+type Encoder interface {
+	// Encode writes mean and, where codes are random, variance of n rows; class is nil for a model without classes.
+	// variance is nil where the caller does not want it or Deterministic holds.
+	Encode(mean, variance, x []float32, n int, class []int32)
+	// Deterministic says that codes have no variance.
+	Deterministic() bool
+}
+
+// Decoder gives the picture of codes.
+type Decoder interface {
+	// Decode writes the mean pictures of n codes; class is nil for a model without classes.
+	Decode(dst, z []float32, n int, class []int32)
+}
+
+// Chain is a Markov chain whose stationary distribution is the model's.
+type Chain interface {
+	// StateSize is the number of units in the state of one chain.
+	StateSize() int
+	// Start makes the state of a new chain: from noise, or from a picture where init is not nil. A class other than
+	// Unconditional is clamped for good.
+	Start(state []float32, s rng.Stream, chain uint64, init []float32, class int32)
+	// Sweep takes every chain one Gibbs sweep further. The draws of a chain depend on its stream, number and sweep alone.
+	Sweep(chains []Run)
+	// Show writes the probabilities of the visible units.
+	Show(dst, state []float32)
+	// Energy of the joint configuration in nats at temperature 1.
+	Energy(state []float32) float64
+}
+
+// Run is a chain at a sweep.
+type Run struct {
+	State       []float32
+	Stream      rng.Stream
+	Chain       uint64
+	Sweep       uint32
+	Temperature float32
+	Class       int32 // clamped; Unconditional for none
+}
+
+// ScoreKind says what a score is.
+type ScoreKind uint8
+
+// The kinds of scores.
+const (
+	NoScore ScoreKind = iota
+	Exact
+	AISEstimate
+	LowerBound
+)
+
+// Score holds the log-likelihoods of pictures.
+type Score struct {
+	Kind       ScoreKind
+	Values     []float64 // nats
+	ThreeSigma float64   // of the log partition function
+	Free       []float64 // negative free energies; nil where there are none
+	Samples    int       // of a lower bound
+}
+
+// Scorer says how likely pictures are.
+type Scorer interface {
+	// Score of n pictures; samples is for lower bounds.
+	Score(x []float32, n int, class []int32, samples int, s rng.Stream) (Score, error)
+	// Kind is the kind of score that Score gives.
+	Kind() ScoreKind
+}
