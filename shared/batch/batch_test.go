@@ -2,6 +2,7 @@ package batch
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"sync"
 	"testing"
@@ -160,6 +161,39 @@ func TestChoose(t *testing.T) {
 		counts := make([]int, len(r.wants))
 		if n := Choose(counts, r.wants, r.max); n != r.rows || !slices.Equal(counts, r.want) {
 			t.Errorf("%s: %v with %d rows, want %v with %d", r.name, counts, n, r.want, r.rows)
+		}
+	}
+}
+
+// pictures is an event of a step with a preview of that many bytes.
+type pictures struct{ step, bytes int }
+
+func (p pictures) PreviewBytes() int { return p.bytes }
+func (p pictures) IsState() bool     { return false }
+
+func TestPreviewsThatWait(t *testing.T) {
+	for _, c := range []struct{ size, want int }{{1, 10}, {pendingPreviews / 3, 3}, {pendingPreviews + 1, 1}} {
+		s := NewStream[pictures](func() {})
+		for step := 1; step <= 10; step++ {
+			s.Push(pictures{step: step})
+			s.Push(pictures{step, c.size})
+		}
+		s.End(io.EOF)
+		var steps, previews, last int
+		for {
+			e, err := s.Next(t.Context())
+			if err != nil {
+				break
+			}
+			if e.bytes == 0 {
+				steps++
+				continue
+			}
+			previews, last = previews+1, e.step
+		}
+		if steps != 10 || previews != c.want || last != 10 || s.previews != 0 {
+			t.Errorf("%d bytes each: %d steps, %d previews up to step %d, %d bytes wait", c.size, steps, previews, last,
+				s.previews)
 		}
 	}
 }

@@ -19,11 +19,11 @@ const (
 
 // Config is how an engine shares its model. The zero value of a field means its default.
 type Config struct {
-	MaxRows       int           // of one forward pass; 128
-	MaxActiveRows int           // of all requests that take turns; 8 * MaxRows
-	Queue         int           // requests that wait for a place among them; 256
-	StateInterval time.Duration // least time between states of one stream; 250 ms; negative: after every evaluation
-	Observer      Observer      // nil: none
+	MaxRows       int            // of one forward pass; 128
+	MaxActiveRows int            // of all requests that take turns; 8 * MaxRows
+	Queue         int            // requests that wait for a place among them; 256
+	StateInterval time.Duration  // least time between states of one stream; 250 ms; negative: after every evaluation
+	Observer      batch.Observer // nil: none
 }
 
 func (c *Config) defaults() {
@@ -40,7 +40,7 @@ func (c *Config) defaults() {
 		c.StateInterval = DefaultStateInterval
 	}
 	if c.Observer == nil {
-		c.Observer = Unobserved{}
+		c.Observer = batch.Unobserved{}
 	}
 }
 
@@ -111,7 +111,7 @@ func (e *Engine) Submit(ctx context.Context, r Request) (*Stream, error) {
 	}
 	own, cancel := context.WithCancel(ctx)
 	j := newJob(own, r, &e.model)
-	j.stream = newStream(cancel)
+	j.stream = batch.NewStream[Event](cancel)
 	j.admitted = time.Now()
 	need := e.need(j)
 	need.Deadline, _ = ctx.Deadline()

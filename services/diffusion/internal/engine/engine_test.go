@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"io"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -169,7 +168,7 @@ func collect(t *testing.T, e *Engine, r Request) (outcome, []State) {
 	var o outcome
 	for range r.Sampler.Evaluations() {
 		<-f.in
-		for len(s.pending()) > 0 {
+		for s.Pending() > 0 {
 			ev, err := s.Next(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -201,12 +200,6 @@ func (o *outcome) add(e Event) {
 	case e.State != nil:
 		o.states = append(o.states, *e.State)
 	}
-}
-
-func (s *Stream) pending() []Event {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.events
 }
 
 // A thousand requests given up at any point, some while they wait: no pass but the one under way serves them, and
@@ -326,21 +319,6 @@ func TestSlowReader(t *testing.T) {
 	}
 	if len(o.previews) != 100 {
 		t.Errorf("%d previews of 100 that fit into what may wait", len(o.previews))
-	}
-}
-
-func TestPreviewsThatWait(t *testing.T) {
-	for _, c := range []struct{ size, want int }{{1, 10}, {pendingPreviews / 3, 3}, {pendingPreviews + 1, 1}} {
-		s := newStream(func() {})
-		for step := 1; step <= 10; step++ {
-			s.push(Event{Step: &StepDone{Step: step}})
-			s.push(Event{Preview: &Preview{Step: step, Pix: [][]byte{make([]byte, c.size)}}})
-		}
-		s.end(io.EOF)
-		o := read(t.Context(), s)
-		if len(o.steps) != 10 || len(o.previews) != c.want || o.previews[c.want-1].Step != 10 || s.previews != 0 {
-			t.Errorf("%d bytes each: %d steps, %d previews, %d bytes wait", c.size, len(o.steps), len(o.previews), s.previews)
-		}
 	}
 }
 

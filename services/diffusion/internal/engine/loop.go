@@ -2,7 +2,6 @@ package engine
 
 import (
 	"io"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,7 +10,6 @@ import (
 	"github.com/manifold-gen/manifold/shared/batch"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/tensor"
-	"github.com/manifold-gen/manifold/shared/tensor/weights"
 )
 
 // loop is the state of the one goroutine that computes.
@@ -254,12 +252,12 @@ func (l *loop) advance(j *job) {
 		j.before.Step = st.Step - 1
 		timestep, _ := j.Sampler.At(&j.before)
 		_, alphaBar := j.Sampler.At(st)
-		j.stream.push(Event{Step: &StepDone{
+		j.stream.Push(Event{Step: &StepDone{
 			Step: st.Step, Timestep: timestep, Noise: sigma(alphaBar), Took: now.Sub(j.stepBegun),
 		}})
 		j.stepBegun = now
 		if j.previewAt(st.Step) {
-			j.stream.push(Event{Preview: &Preview{Step: st.Step, Pix: split(j.pix, len(j.states))}})
+			j.stream.Push(Event{Preview: &Preview{Step: st.Step, Pix: split(j.pix, len(j.states))}})
 			j.pix = nil
 		}
 	}
@@ -279,7 +277,7 @@ func (l *loop) sendState(j *job, now time.Time, force bool) {
 		size += 16 + 4*len(s.X)*(1+len(s.History)) // header and protobuf's tag and length, then the values
 	}
 	unlimited := force || l.e.cfg.StateInterval < 0
-	if !unlimited && !j.stream.room(size+128, now) {
+	if !unlimited && !j.stream.Room(size+128, now) {
 		return
 	}
 	st := &State{Step: j.states[0].Step, Evaluation: j.evaluated}
@@ -290,7 +288,7 @@ func (l *loop) sendState(j *job, now time.Time, force bool) {
 		}
 		st.Pictures = append(st.Pictures, b)
 	}
-	j.stream.push(Event{State: st})
+	j.stream.Push(Event{State: st})
 	j.stateSent = now
 }
 
@@ -301,7 +299,7 @@ func (l *loop) finish(j *job, now time.Time) {
 	for i, s := range j.states {
 		quantise(pix[i*size:(i+1)*size], s.X)
 	}
-	j.stream.push(Event{Result: &Result{
+	j.stream.Push(Event{Result: &Result{
 		Pix:         split(pix, len(j.states)),
 		Queue:       j.begun.Sub(j.admitted),
 		Compute:     j.compute,
@@ -340,8 +338,7 @@ func (l *loop) fail(j *job, err error, at string) {
 // end closes the stream and forgets the job; what it held is garbage from here on.
 func (l *loop) end(j *job, err error) {
 	l.e.forget(j)
-	j.stream.end(err)
-	j.stream.cancel()
+	j.stream.End(err)
 	j.states, j.noise, j.pix = nil, nil, nil
 	l.e.cfg.Observer.Queued(l.e.queue.Len())
 }
@@ -378,22 +375,5 @@ func (l *loop) shut() {
 	}
 }
 
-// guard runs f and turns a panic into an error: shapes that do not fit, memory of a mapped file that is gone, or a
-// bug. The stack goes to the observer.
-func (l *loop) guard(f func()) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		r := recover()
-		if r == nil {
-			return
-		}
-		l.e.cfg.Observer.Panicked(r, debug.Stack())
-		if weights.FaultError(r) != nil {
-			err = fault.E(fault.Corrupt, "MODEL_FILE_CHANGED", "engine",
-				"the weights of %s could not be read any more: their file was changed or cut short", l.e.model.Name)
-			return
-		}
-		err = fault.E(fault.Internal, "ENGINE_PANIC", "engine", "the forward pass of %s failed", l.e.model.Name)
-	}()
-	return tensor.Catch(f)
-}
+// guard runs f and turns a panic into an error.
+func (l *loop) guard(f func()) error { return batch.Guard(l.e.cfg.Observer, l.e.model.Name, f) }

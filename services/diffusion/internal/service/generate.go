@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"errors"
 	"io"
 	"strconv"
@@ -55,7 +54,7 @@ func (s *Service) Generate(req *diffusionv1.GenerateRequest,
 	if err != nil {
 		return fault.Wrap(op, err)
 	}
-	defer leave(stream)
+	defer stream.Leave()
 	w := &writer{out: out, stream: stream, g: g, r: r, m: m, digest: g.digest(m.Entry.Ref())}
 	if err := w.started(); err != nil {
 		return err
@@ -70,16 +69,6 @@ func (s *Service) Generate(req *diffusionv1.GenerateRequest,
 		}
 		if err := w.write(e); err != nil {
 			return err
-		}
-	}
-}
-
-// leave waits until the request is out of the engine, which is at most one tick after it was given up.
-func leave(s *engine.Stream) {
-	s.Close()
-	for {
-		if _, err := s.Next(context.Background()); err != nil {
-			return
 		}
 	}
 }

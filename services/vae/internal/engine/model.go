@@ -83,8 +83,8 @@ type Score struct {
 
 // Scorer says how likely pictures are.
 type Scorer interface {
-	// Score of n pictures; samples is for lower bounds.
-	Score(x []float32, n int, class []int32, samples int, s rng.Stream) (Score, error)
+	// Score of n pictures; samples is for lower bounds. The draws of picture i depend on s and first+i alone.
+	Score(x []float32, n int, class []int32, samples int, s rng.Stream, first uint64) (Score, error)
 	// Kind is the kind of score that Score gives.
 	Kind() ScoreKind
 }
