@@ -965,7 +965,7 @@ type SampleRequest struct {
 	N *int32 `protobuf:"varint,2,opt,name=n,proto3,oneof" json:"n,omitempty"`
 	// Seed, 0 to 2^53-1; unset: the server draws one and returns it.
 	Seed *uint64 `protobuf:"varint,3,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// Gibbs sweeps, 1 to 100,000; unset: the model's own number. Refused by models that sample in one step.
+	// Gibbs sweeps, 1 to 10,000; unset: the model's own number. Refused by models that sample in one step.
 	Sweeps *int32 `protobuf:"varint,4,opt,name=sweeps,proto3,oneof" json:"sweeps,omitempty"`
 	// Temperature, 0.01 to 100; unset means 1. Energies are divided by it in a Gibbs chain, and the prior's standard
 	// deviation is multiplied by it in an autoencoder.
@@ -1113,6 +1113,7 @@ type SampleResponse struct {
 	//
 	//	*SampleResponse_Started
 	//	*SampleResponse_Sweep
+	//	*SampleResponse_Preview
 	//	*SampleResponse_State
 	//	*SampleResponse_Completed
 	Event isSampleResponse_Event `protobuf_oneof:"event"`
@@ -1184,6 +1185,15 @@ func (x *SampleResponse) GetSweep() *Sweep {
 	return nil
 }
 
+func (x *SampleResponse) GetPreview() *ChainPreview {
+	if x != nil {
+		if x, ok := x.Event.(*SampleResponse_Preview); ok {
+			return x.Preview
+		}
+	}
+	return nil
+}
+
 func (x *SampleResponse) GetState() *ChainState {
 	if x != nil {
 		if x, ok := x.Event.(*SampleResponse_State); ok {
@@ -1223,19 +1233,26 @@ type SampleResponse_Sweep struct {
 	Sweep *Sweep `protobuf:"bytes,3,opt,name=sweep,proto3,oneof"`
 }
 
+type SampleResponse_Preview struct {
+	// What the chains show.
+	Preview *ChainPreview `protobuf:"bytes,4,opt,name=preview,proto3,oneof"`
+}
+
 type SampleResponse_State struct {
 	// For the gateway alone.
-	State *ChainState `protobuf:"bytes,4,opt,name=state,proto3,oneof"`
+	State *ChainState `protobuf:"bytes,5,opt,name=state,proto3,oneof"`
 }
 
 type SampleResponse_Completed struct {
 	// Last event.
-	Completed *SampleCompleted `protobuf:"bytes,5,opt,name=completed,proto3,oneof"`
+	Completed *SampleCompleted `protobuf:"bytes,6,opt,name=completed,proto3,oneof"`
 }
 
 func (*SampleResponse_Started) isSampleResponse_Event() {}
 
 func (*SampleResponse_Sweep) isSampleResponse_Event() {}
+
+func (*SampleResponse_Preview) isSampleResponse_Event() {}
 
 func (*SampleResponse_State) isSampleResponse_Event() {}
 
@@ -1365,9 +1382,7 @@ type Sweep struct {
 	// Sweeps done.
 	Sweep int32 `protobuf:"varint,1,opt,name=sweep,proto3" json:"sweep,omitempty"`
 	// Energy of each chain's joint configuration, in nats at temperature 1.
-	Energies []float64 `protobuf:"fixed64,2,rep,packed,name=energies,proto3" json:"energies,omitempty"`
-	// What each chain shows: the probabilities of the visible units. Empty where the client was too slow for it.
-	Images        []*v1.Image `protobuf:"bytes,3,rep,name=images,proto3" json:"images,omitempty"`
+	Energies      []float64 `protobuf:"fixed64,2,rep,packed,name=energies,proto3" json:"energies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1416,7 +1431,55 @@ func (x *Sweep) GetEnergies() []float64 {
 	return nil
 }
 
-func (x *Sweep) GetImages() []*v1.Image {
+// ChainPreview shows all chains of the request after a sweep.
+type ChainPreview struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sweeps done.
+	Sweep int32 `protobuf:"varint,1,opt,name=sweep,proto3" json:"sweep,omitempty"`
+	// The probabilities of the visible units, one picture a chain.
+	Images        []*v1.Image `protobuf:"bytes,2,rep,name=images,proto3" json:"images,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChainPreview) Reset() {
+	*x = ChainPreview{}
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChainPreview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChainPreview) ProtoMessage() {}
+
+func (x *ChainPreview) ProtoReflect() protoreflect.Message {
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChainPreview.ProtoReflect.Descriptor instead.
+func (*ChainPreview) Descriptor() ([]byte, []int) {
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ChainPreview) GetSweep() int32 {
+	if x != nil {
+		return x.Sweep
+	}
+	return 0
+}
+
+func (x *ChainPreview) GetImages() []*v1.Image {
 	if x != nil {
 		return x.Images
 	}
@@ -1444,7 +1507,7 @@ type ChainState struct {
 
 func (x *ChainState) Reset() {
 	*x = ChainState{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[15]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1456,7 +1519,7 @@ func (x *ChainState) String() string {
 func (*ChainState) ProtoMessage() {}
 
 func (x *ChainState) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[15]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1469,7 +1532,7 @@ func (x *ChainState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChainState.ProtoReflect.Descriptor instead.
 func (*ChainState) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{15}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ChainState) GetRequestDigest() []byte {
@@ -1531,7 +1594,7 @@ type SampleCompleted struct {
 
 func (x *SampleCompleted) Reset() {
 	*x = SampleCompleted{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[16]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1606,7 @@ func (x *SampleCompleted) String() string {
 func (*SampleCompleted) ProtoMessage() {}
 
 func (x *SampleCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[16]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1619,7 @@ func (x *SampleCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SampleCompleted.ProtoReflect.Descriptor instead.
 func (*SampleCompleted) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{16}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SampleCompleted) GetAnswered() *Answered {
@@ -1598,7 +1661,7 @@ type FantasyRequest struct {
 	N *int32 `protobuf:"varint,3,opt,name=n,proto3,oneof" json:"n,omitempty"`
 	// Seed, 0 to 2^53-1; unset: the server draws one and returns it.
 	Seed *uint64 `protobuf:"varint,4,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
-	// Gibbs sweeps of the top layers, 1 to 100,000; unset: the model's own number.
+	// Gibbs sweeps of the top layers, 1 to 10,000; unset: the model's own number.
 	Sweeps *int32 `protobuf:"varint,5,opt,name=sweeps,proto3,oneof" json:"sweeps,omitempty"`
 	// Temperature, 0.01 to 100; unset means 1.
 	Temperature *float64 `protobuf:"fixed64,6,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
@@ -1618,7 +1681,7 @@ type FantasyRequest struct {
 
 func (x *FantasyRequest) Reset() {
 	*x = FantasyRequest{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[17]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1693,7 @@ func (x *FantasyRequest) String() string {
 func (*FantasyRequest) ProtoMessage() {}
 
 func (x *FantasyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[17]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1706,7 @@ func (x *FantasyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FantasyRequest.ProtoReflect.Descriptor instead.
 func (*FantasyRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{17}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FantasyRequest) GetModel() string {
@@ -1734,7 +1797,7 @@ type FantasyResponse struct {
 
 func (x *FantasyResponse) Reset() {
 	*x = FantasyResponse{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[18]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +1809,7 @@ func (x *FantasyResponse) String() string {
 func (*FantasyResponse) ProtoMessage() {}
 
 func (x *FantasyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[18]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +1822,7 @@ func (x *FantasyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FantasyResponse.ProtoReflect.Descriptor instead.
 func (*FantasyResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{18}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FantasyResponse) GetSample() *SampleResponse {
@@ -1787,7 +1850,7 @@ type Term struct {
 
 func (x *Term) Reset() {
 	*x = Term{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[19]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1799,7 +1862,7 @@ func (x *Term) String() string {
 func (*Term) ProtoMessage() {}
 
 func (x *Term) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[19]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1812,7 +1875,7 @@ func (x *Term) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Term.ProtoReflect.Descriptor instead.
 func (*Term) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{19}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Term) GetTerm() isTerm_Term {
@@ -1901,7 +1964,7 @@ type Pictures struct {
 
 func (x *Pictures) Reset() {
 	*x = Pictures{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[20]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +1976,7 @@ func (x *Pictures) String() string {
 func (*Pictures) ProtoMessage() {}
 
 func (x *Pictures) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[20]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +1989,7 @@ func (x *Pictures) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pictures.ProtoReflect.Descriptor instead.
 func (*Pictures) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{20}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Pictures) GetImages() []*v1.Image {
@@ -1961,7 +2024,7 @@ type InterpolateRequest struct {
 
 func (x *InterpolateRequest) Reset() {
 	*x = InterpolateRequest{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[21]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1973,7 +2036,7 @@ func (x *InterpolateRequest) String() string {
 func (*InterpolateRequest) ProtoMessage() {}
 
 func (x *InterpolateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[21]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1986,7 +2049,7 @@ func (x *InterpolateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterpolateRequest.ProtoReflect.Descriptor instead.
 func (*InterpolateRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{21}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *InterpolateRequest) GetModel() string {
@@ -2060,7 +2123,7 @@ type InterpolateResponse struct {
 
 func (x *InterpolateResponse) Reset() {
 	*x = InterpolateResponse{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[22]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2072,7 +2135,7 @@ func (x *InterpolateResponse) String() string {
 func (*InterpolateResponse) ProtoMessage() {}
 
 func (x *InterpolateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[22]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2085,7 +2148,7 @@ func (x *InterpolateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InterpolateResponse.ProtoReflect.Descriptor instead.
 func (*InterpolateResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{22}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *InterpolateResponse) GetAnswered() *Answered {
@@ -2139,7 +2202,7 @@ type LatentGridRequest struct {
 
 func (x *LatentGridRequest) Reset() {
 	*x = LatentGridRequest{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[23]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2214,7 @@ func (x *LatentGridRequest) String() string {
 func (*LatentGridRequest) ProtoMessage() {}
 
 func (x *LatentGridRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[23]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2227,7 @@ func (x *LatentGridRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LatentGridRequest.ProtoReflect.Descriptor instead.
 func (*LatentGridRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{23}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LatentGridRequest) GetModel() string {
@@ -2258,7 +2321,7 @@ type LatentGridResponse struct {
 
 func (x *LatentGridResponse) Reset() {
 	*x = LatentGridResponse{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[24]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2333,7 @@ func (x *LatentGridResponse) String() string {
 func (*LatentGridResponse) ProtoMessage() {}
 
 func (x *LatentGridResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[24]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2346,7 @@ func (x *LatentGridResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LatentGridResponse.ProtoReflect.Descriptor instead.
 func (*LatentGridResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{24}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LatentGridResponse) GetAnswered() *Answered {
@@ -2351,7 +2414,7 @@ type ArithmeticRequest struct {
 
 func (x *ArithmeticRequest) Reset() {
 	*x = ArithmeticRequest{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[25]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +2426,7 @@ func (x *ArithmeticRequest) String() string {
 func (*ArithmeticRequest) ProtoMessage() {}
 
 func (x *ArithmeticRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[25]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2376,7 +2439,7 @@ func (x *ArithmeticRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArithmeticRequest.ProtoReflect.Descriptor instead.
 func (*ArithmeticRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{25}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ArithmeticRequest) GetModel() string {
@@ -2445,7 +2508,7 @@ type ArithmeticResponse struct {
 
 func (x *ArithmeticResponse) Reset() {
 	*x = ArithmeticResponse{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[26]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2520,7 @@ func (x *ArithmeticResponse) String() string {
 func (*ArithmeticResponse) ProtoMessage() {}
 
 func (x *ArithmeticResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[26]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2533,7 @@ func (x *ArithmeticResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ArithmeticResponse.ProtoReflect.Descriptor instead.
 func (*ArithmeticResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{26}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ArithmeticResponse) GetAnswered() *Answered {
@@ -2525,7 +2588,7 @@ type ScoreRequest struct {
 
 func (x *ScoreRequest) Reset() {
 	*x = ScoreRequest{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[27]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2600,7 @@ func (x *ScoreRequest) String() string {
 func (*ScoreRequest) ProtoMessage() {}
 
 func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[27]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2613,7 @@ func (x *ScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreRequest.ProtoReflect.Descriptor instead.
 func (*ScoreRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{27}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ScoreRequest) GetModel() string {
@@ -2625,7 +2688,7 @@ type ScoreResponse struct {
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[28]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2637,7 +2700,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_vae_v1_vae_proto_msgTypes[28]
+	mi := &file_manifold_vae_v1_vae_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2650,7 +2713,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{28}
+	return file_manifold_vae_v1_vae_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ScoreResponse) GetAnswered() *Answered {
@@ -2796,13 +2859,14 @@ const file_manifold_vae_v1_vae_proto_rawDesc = "" +
 	"\x02_nB\a\n" +
 	"\x05_seedB\t\n" +
 	"\a_sweepsB\x0e\n" +
-	"\f_temperature\"\xb3\x02\n" +
+	"\f_temperature\"\xee\x02\n" +
 	"\x0eSampleResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12:\n" +
 	"\astarted\x18\x02 \x01(\v2\x1e.manifold.vae.v1.SampleStartedH\x00R\astarted\x12.\n" +
-	"\x05sweep\x18\x03 \x01(\v2\x16.manifold.vae.v1.SweepH\x00R\x05sweep\x123\n" +
-	"\x05state\x18\x04 \x01(\v2\x1b.manifold.vae.v1.ChainStateH\x00R\x05state\x12@\n" +
-	"\tcompleted\x18\x05 \x01(\v2 .manifold.vae.v1.SampleCompletedH\x00R\tcompleted\x12\x19\n" +
+	"\x05sweep\x18\x03 \x01(\v2\x16.manifold.vae.v1.SweepH\x00R\x05sweep\x129\n" +
+	"\apreview\x18\x04 \x01(\v2\x1d.manifold.vae.v1.ChainPreviewH\x00R\apreview\x123\n" +
+	"\x05state\x18\x05 \x01(\v2\x1b.manifold.vae.v1.ChainStateH\x00R\x05state\x12@\n" +
+	"\tcompleted\x18\x06 \x01(\v2 .manifold.vae.v1.SampleCompletedH\x00R\tcompleted\x12\x19\n" +
 	"\bevent_id\x18\a \x01(\tR\aeventIdB\a\n" +
 	"\x05event\"\x8b\x02\n" +
 	"\rSampleStarted\x12\x14\n" +
@@ -2814,11 +2878,13 @@ const file_manifold_vae_v1_vae_proto_rawDesc = "" +
 	"\x05width\x18\x06 \x01(\rR\x05width\x12\x16\n" +
 	"\x06height\x18\a \x01(\rR\x06height\x12\x1a\n" +
 	"\bchannels\x18\b \x01(\rR\bchannels\x12 \n" +
-	"\vtemperature\x18\t \x01(\x01R\vtemperature\"l\n" +
+	"\vtemperature\x18\t \x01(\x01R\vtemperature\"9\n" +
 	"\x05Sweep\x12\x14\n" +
 	"\x05sweep\x18\x01 \x01(\x05R\x05sweep\x12\x1a\n" +
-	"\benergies\x18\x02 \x03(\x01R\benergies\x121\n" +
-	"\x06images\x18\x03 \x03(\v2\x19.manifold.tensor.v1.ImageR\x06images\"\xc3\x01\n" +
+	"\benergies\x18\x02 \x03(\x01R\benergies\"W\n" +
+	"\fChainPreview\x12\x14\n" +
+	"\x05sweep\x18\x01 \x01(\x05R\x05sweep\x121\n" +
+	"\x06images\x18\x02 \x03(\v2\x19.manifold.tensor.v1.ImageR\x06images\"\xc3\x01\n" +
 	"\n" +
 	"ChainState\x12%\n" +
 	"\x0erequest_digest\x18\x01 \x01(\fR\rrequestDigest\x12!\n" +
@@ -2972,7 +3038,7 @@ func file_manifold_vae_v1_vae_proto_rawDescGZIP() []byte {
 }
 
 var file_manifold_vae_v1_vae_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_manifold_vae_v1_vae_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_manifold_vae_v1_vae_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_manifold_vae_v1_vae_proto_goTypes = []any{
 	(Path)(0),                   // 0: manifold.vae.v1.Path
 	(*Answered)(nil),            // 1: manifold.vae.v1.Answered
@@ -2990,112 +3056,114 @@ var file_manifold_vae_v1_vae_proto_goTypes = []any{
 	(*SampleResponse)(nil),      // 13: manifold.vae.v1.SampleResponse
 	(*SampleStarted)(nil),       // 14: manifold.vae.v1.SampleStarted
 	(*Sweep)(nil),               // 15: manifold.vae.v1.Sweep
-	(*ChainState)(nil),          // 16: manifold.vae.v1.ChainState
-	(*SampleCompleted)(nil),     // 17: manifold.vae.v1.SampleCompleted
-	(*FantasyRequest)(nil),      // 18: manifold.vae.v1.FantasyRequest
-	(*FantasyResponse)(nil),     // 19: manifold.vae.v1.FantasyResponse
-	(*Term)(nil),                // 20: manifold.vae.v1.Term
-	(*Pictures)(nil),            // 21: manifold.vae.v1.Pictures
-	(*InterpolateRequest)(nil),  // 22: manifold.vae.v1.InterpolateRequest
-	(*InterpolateResponse)(nil), // 23: manifold.vae.v1.InterpolateResponse
-	(*LatentGridRequest)(nil),   // 24: manifold.vae.v1.LatentGridRequest
-	(*LatentGridResponse)(nil),  // 25: manifold.vae.v1.LatentGridResponse
-	(*ArithmeticRequest)(nil),   // 26: manifold.vae.v1.ArithmeticRequest
-	(*ArithmeticResponse)(nil),  // 27: manifold.vae.v1.ArithmeticResponse
-	(*ScoreRequest)(nil),        // 28: manifold.vae.v1.ScoreRequest
-	(*ScoreResponse)(nil),       // 29: manifold.vae.v1.ScoreResponse
-	(*durationpb.Duration)(nil), // 30: google.protobuf.Duration
-	(*v1.Tensor)(nil),           // 31: manifold.tensor.v1.Tensor
-	(v11.ScoreKind)(0),          // 32: manifold.model.v1.ScoreKind
-	(*v1.Image)(nil),            // 33: manifold.tensor.v1.Image
-	(v1.ImageEncoding)(0),       // 34: manifold.tensor.v1.ImageEncoding
+	(*ChainPreview)(nil),        // 16: manifold.vae.v1.ChainPreview
+	(*ChainState)(nil),          // 17: manifold.vae.v1.ChainState
+	(*SampleCompleted)(nil),     // 18: manifold.vae.v1.SampleCompleted
+	(*FantasyRequest)(nil),      // 19: manifold.vae.v1.FantasyRequest
+	(*FantasyResponse)(nil),     // 20: manifold.vae.v1.FantasyResponse
+	(*Term)(nil),                // 21: manifold.vae.v1.Term
+	(*Pictures)(nil),            // 22: manifold.vae.v1.Pictures
+	(*InterpolateRequest)(nil),  // 23: manifold.vae.v1.InterpolateRequest
+	(*InterpolateResponse)(nil), // 24: manifold.vae.v1.InterpolateResponse
+	(*LatentGridRequest)(nil),   // 25: manifold.vae.v1.LatentGridRequest
+	(*LatentGridResponse)(nil),  // 26: manifold.vae.v1.LatentGridResponse
+	(*ArithmeticRequest)(nil),   // 27: manifold.vae.v1.ArithmeticRequest
+	(*ArithmeticResponse)(nil),  // 28: manifold.vae.v1.ArithmeticResponse
+	(*ScoreRequest)(nil),        // 29: manifold.vae.v1.ScoreRequest
+	(*ScoreResponse)(nil),       // 30: manifold.vae.v1.ScoreResponse
+	(*durationpb.Duration)(nil), // 31: google.protobuf.Duration
+	(*v1.Tensor)(nil),           // 32: manifold.tensor.v1.Tensor
+	(v11.ScoreKind)(0),          // 33: manifold.model.v1.ScoreKind
+	(*v1.Image)(nil),            // 34: manifold.tensor.v1.Image
+	(v1.ImageEncoding)(0),       // 35: manifold.tensor.v1.ImageEncoding
 }
 var file_manifold_vae_v1_vae_proto_depIdxs = []int32{
-	30, // 0: manifold.vae.v1.Answered.queue:type_name -> google.protobuf.Duration
-	30, // 1: manifold.vae.v1.Answered.compute:type_name -> google.protobuf.Duration
-	30, // 2: manifold.vae.v1.Answered.total:type_name -> google.protobuf.Duration
-	31, // 3: manifold.vae.v1.Codes.values:type_name -> manifold.tensor.v1.Tensor
+	31, // 0: manifold.vae.v1.Answered.queue:type_name -> google.protobuf.Duration
+	31, // 1: manifold.vae.v1.Answered.compute:type_name -> google.protobuf.Duration
+	31, // 2: manifold.vae.v1.Answered.total:type_name -> google.protobuf.Duration
+	32, // 3: manifold.vae.v1.Codes.values:type_name -> manifold.tensor.v1.Tensor
 	1,  // 4: manifold.vae.v1.DescribeResponse.answered:type_name -> manifold.vae.v1.Answered
-	32, // 5: manifold.vae.v1.DescribeResponse.score_kind:type_name -> manifold.model.v1.ScoreKind
-	33, // 6: manifold.vae.v1.EncodeRequest.images:type_name -> manifold.tensor.v1.Image
+	33, // 5: manifold.vae.v1.DescribeResponse.score_kind:type_name -> manifold.model.v1.ScoreKind
+	34, // 6: manifold.vae.v1.EncodeRequest.images:type_name -> manifold.tensor.v1.Image
 	1,  // 7: manifold.vae.v1.EncodeResponse.answered:type_name -> manifold.vae.v1.Answered
 	2,  // 8: manifold.vae.v1.EncodeResponse.mean:type_name -> manifold.vae.v1.Codes
 	2,  // 9: manifold.vae.v1.EncodeResponse.variance:type_name -> manifold.vae.v1.Codes
 	2,  // 10: manifold.vae.v1.EncodeResponse.sample:type_name -> manifold.vae.v1.Codes
-	31, // 11: manifold.vae.v1.EncodeResponse.indices:type_name -> manifold.tensor.v1.Tensor
+	32, // 11: manifold.vae.v1.EncodeResponse.indices:type_name -> manifold.tensor.v1.Tensor
 	2,  // 12: manifold.vae.v1.DecodeRequest.codes:type_name -> manifold.vae.v1.Codes
-	34, // 13: manifold.vae.v1.DecodeRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
+	35, // 13: manifold.vae.v1.DecodeRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
 	1,  // 14: manifold.vae.v1.DecodeResponse.answered:type_name -> manifold.vae.v1.Answered
-	33, // 15: manifold.vae.v1.DecodeResponse.images:type_name -> manifold.tensor.v1.Image
-	33, // 16: manifold.vae.v1.ReconstructRequest.images:type_name -> manifold.tensor.v1.Image
-	34, // 17: manifold.vae.v1.ReconstructRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
+	34, // 15: manifold.vae.v1.DecodeResponse.images:type_name -> manifold.tensor.v1.Image
+	34, // 16: manifold.vae.v1.ReconstructRequest.images:type_name -> manifold.tensor.v1.Image
+	35, // 17: manifold.vae.v1.ReconstructRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
 	1,  // 18: manifold.vae.v1.ReconstructResponse.answered:type_name -> manifold.vae.v1.Answered
-	33, // 19: manifold.vae.v1.ReconstructResponse.images:type_name -> manifold.tensor.v1.Image
+	34, // 19: manifold.vae.v1.ReconstructResponse.images:type_name -> manifold.tensor.v1.Image
 	10, // 20: manifold.vae.v1.ReconstructResponse.errors:type_name -> manifold.vae.v1.ReconstructionError
-	33, // 21: manifold.vae.v1.SampleRequest.start:type_name -> manifold.tensor.v1.Image
-	34, // 22: manifold.vae.v1.SampleRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
-	16, // 23: manifold.vae.v1.SampleRequest.resume:type_name -> manifold.vae.v1.ChainState
+	34, // 21: manifold.vae.v1.SampleRequest.start:type_name -> manifold.tensor.v1.Image
+	35, // 22: manifold.vae.v1.SampleRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
+	17, // 23: manifold.vae.v1.SampleRequest.resume:type_name -> manifold.vae.v1.ChainState
 	14, // 24: manifold.vae.v1.SampleResponse.started:type_name -> manifold.vae.v1.SampleStarted
 	15, // 25: manifold.vae.v1.SampleResponse.sweep:type_name -> manifold.vae.v1.Sweep
-	16, // 26: manifold.vae.v1.SampleResponse.state:type_name -> manifold.vae.v1.ChainState
-	17, // 27: manifold.vae.v1.SampleResponse.completed:type_name -> manifold.vae.v1.SampleCompleted
-	33, // 28: manifold.vae.v1.Sweep.images:type_name -> manifold.tensor.v1.Image
-	1,  // 29: manifold.vae.v1.SampleCompleted.answered:type_name -> manifold.vae.v1.Answered
-	33, // 30: manifold.vae.v1.SampleCompleted.images:type_name -> manifold.tensor.v1.Image
-	2,  // 31: manifold.vae.v1.SampleCompleted.codes:type_name -> manifold.vae.v1.Codes
-	34, // 32: manifold.vae.v1.FantasyRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
-	16, // 33: manifold.vae.v1.FantasyRequest.resume:type_name -> manifold.vae.v1.ChainState
-	13, // 34: manifold.vae.v1.FantasyResponse.sample:type_name -> manifold.vae.v1.SampleResponse
-	21, // 35: manifold.vae.v1.Term.pictures:type_name -> manifold.vae.v1.Pictures
-	2,  // 36: manifold.vae.v1.Term.code:type_name -> manifold.vae.v1.Codes
-	33, // 37: manifold.vae.v1.Pictures.images:type_name -> manifold.tensor.v1.Image
-	20, // 38: manifold.vae.v1.InterpolateRequest.from:type_name -> manifold.vae.v1.Term
-	20, // 39: manifold.vae.v1.InterpolateRequest.to:type_name -> manifold.vae.v1.Term
-	0,  // 40: manifold.vae.v1.InterpolateRequest.path:type_name -> manifold.vae.v1.Path
-	34, // 41: manifold.vae.v1.InterpolateRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
-	1,  // 42: manifold.vae.v1.InterpolateResponse.answered:type_name -> manifold.vae.v1.Answered
-	33, // 43: manifold.vae.v1.InterpolateResponse.images:type_name -> manifold.tensor.v1.Image
-	2,  // 44: manifold.vae.v1.InterpolateResponse.codes:type_name -> manifold.vae.v1.Codes
-	2,  // 45: manifold.vae.v1.LatentGridRequest.at:type_name -> manifold.vae.v1.Codes
-	34, // 46: manifold.vae.v1.LatentGridRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
-	1,  // 47: manifold.vae.v1.LatentGridResponse.answered:type_name -> manifold.vae.v1.Answered
-	33, // 48: manifold.vae.v1.LatentGridResponse.images:type_name -> manifold.tensor.v1.Image
-	20, // 49: manifold.vae.v1.ArithmeticRequest.a:type_name -> manifold.vae.v1.Term
-	20, // 50: manifold.vae.v1.ArithmeticRequest.b:type_name -> manifold.vae.v1.Term
-	20, // 51: manifold.vae.v1.ArithmeticRequest.c:type_name -> manifold.vae.v1.Term
-	34, // 52: manifold.vae.v1.ArithmeticRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
-	1,  // 53: manifold.vae.v1.ArithmeticResponse.answered:type_name -> manifold.vae.v1.Answered
-	33, // 54: manifold.vae.v1.ArithmeticResponse.image:type_name -> manifold.tensor.v1.Image
-	33, // 55: manifold.vae.v1.ArithmeticResponse.terms:type_name -> manifold.tensor.v1.Image
-	2,  // 56: manifold.vae.v1.ArithmeticResponse.codes:type_name -> manifold.vae.v1.Codes
-	33, // 57: manifold.vae.v1.ScoreRequest.images:type_name -> manifold.tensor.v1.Image
-	1,  // 58: manifold.vae.v1.ScoreResponse.answered:type_name -> manifold.vae.v1.Answered
-	32, // 59: manifold.vae.v1.ScoreResponse.kind:type_name -> manifold.model.v1.ScoreKind
-	3,  // 60: manifold.vae.v1.VaeService.Describe:input_type -> manifold.vae.v1.DescribeRequest
-	5,  // 61: manifold.vae.v1.VaeService.Encode:input_type -> manifold.vae.v1.EncodeRequest
-	7,  // 62: manifold.vae.v1.VaeService.Decode:input_type -> manifold.vae.v1.DecodeRequest
-	9,  // 63: manifold.vae.v1.VaeService.Reconstruct:input_type -> manifold.vae.v1.ReconstructRequest
-	12, // 64: manifold.vae.v1.VaeService.Sample:input_type -> manifold.vae.v1.SampleRequest
-	18, // 65: manifold.vae.v1.VaeService.Fantasy:input_type -> manifold.vae.v1.FantasyRequest
-	22, // 66: manifold.vae.v1.VaeService.Interpolate:input_type -> manifold.vae.v1.InterpolateRequest
-	24, // 67: manifold.vae.v1.VaeService.LatentGrid:input_type -> manifold.vae.v1.LatentGridRequest
-	26, // 68: manifold.vae.v1.VaeService.Arithmetic:input_type -> manifold.vae.v1.ArithmeticRequest
-	28, // 69: manifold.vae.v1.VaeService.Score:input_type -> manifold.vae.v1.ScoreRequest
-	4,  // 70: manifold.vae.v1.VaeService.Describe:output_type -> manifold.vae.v1.DescribeResponse
-	6,  // 71: manifold.vae.v1.VaeService.Encode:output_type -> manifold.vae.v1.EncodeResponse
-	8,  // 72: manifold.vae.v1.VaeService.Decode:output_type -> manifold.vae.v1.DecodeResponse
-	11, // 73: manifold.vae.v1.VaeService.Reconstruct:output_type -> manifold.vae.v1.ReconstructResponse
-	13, // 74: manifold.vae.v1.VaeService.Sample:output_type -> manifold.vae.v1.SampleResponse
-	19, // 75: manifold.vae.v1.VaeService.Fantasy:output_type -> manifold.vae.v1.FantasyResponse
-	23, // 76: manifold.vae.v1.VaeService.Interpolate:output_type -> manifold.vae.v1.InterpolateResponse
-	25, // 77: manifold.vae.v1.VaeService.LatentGrid:output_type -> manifold.vae.v1.LatentGridResponse
-	27, // 78: manifold.vae.v1.VaeService.Arithmetic:output_type -> manifold.vae.v1.ArithmeticResponse
-	29, // 79: manifold.vae.v1.VaeService.Score:output_type -> manifold.vae.v1.ScoreResponse
-	70, // [70:80] is the sub-list for method output_type
-	60, // [60:70] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	16, // 26: manifold.vae.v1.SampleResponse.preview:type_name -> manifold.vae.v1.ChainPreview
+	17, // 27: manifold.vae.v1.SampleResponse.state:type_name -> manifold.vae.v1.ChainState
+	18, // 28: manifold.vae.v1.SampleResponse.completed:type_name -> manifold.vae.v1.SampleCompleted
+	34, // 29: manifold.vae.v1.ChainPreview.images:type_name -> manifold.tensor.v1.Image
+	1,  // 30: manifold.vae.v1.SampleCompleted.answered:type_name -> manifold.vae.v1.Answered
+	34, // 31: manifold.vae.v1.SampleCompleted.images:type_name -> manifold.tensor.v1.Image
+	2,  // 32: manifold.vae.v1.SampleCompleted.codes:type_name -> manifold.vae.v1.Codes
+	35, // 33: manifold.vae.v1.FantasyRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
+	17, // 34: manifold.vae.v1.FantasyRequest.resume:type_name -> manifold.vae.v1.ChainState
+	13, // 35: manifold.vae.v1.FantasyResponse.sample:type_name -> manifold.vae.v1.SampleResponse
+	22, // 36: manifold.vae.v1.Term.pictures:type_name -> manifold.vae.v1.Pictures
+	2,  // 37: manifold.vae.v1.Term.code:type_name -> manifold.vae.v1.Codes
+	34, // 38: manifold.vae.v1.Pictures.images:type_name -> manifold.tensor.v1.Image
+	21, // 39: manifold.vae.v1.InterpolateRequest.from:type_name -> manifold.vae.v1.Term
+	21, // 40: manifold.vae.v1.InterpolateRequest.to:type_name -> manifold.vae.v1.Term
+	0,  // 41: manifold.vae.v1.InterpolateRequest.path:type_name -> manifold.vae.v1.Path
+	35, // 42: manifold.vae.v1.InterpolateRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
+	1,  // 43: manifold.vae.v1.InterpolateResponse.answered:type_name -> manifold.vae.v1.Answered
+	34, // 44: manifold.vae.v1.InterpolateResponse.images:type_name -> manifold.tensor.v1.Image
+	2,  // 45: manifold.vae.v1.InterpolateResponse.codes:type_name -> manifold.vae.v1.Codes
+	2,  // 46: manifold.vae.v1.LatentGridRequest.at:type_name -> manifold.vae.v1.Codes
+	35, // 47: manifold.vae.v1.LatentGridRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
+	1,  // 48: manifold.vae.v1.LatentGridResponse.answered:type_name -> manifold.vae.v1.Answered
+	34, // 49: manifold.vae.v1.LatentGridResponse.images:type_name -> manifold.tensor.v1.Image
+	21, // 50: manifold.vae.v1.ArithmeticRequest.a:type_name -> manifold.vae.v1.Term
+	21, // 51: manifold.vae.v1.ArithmeticRequest.b:type_name -> manifold.vae.v1.Term
+	21, // 52: manifold.vae.v1.ArithmeticRequest.c:type_name -> manifold.vae.v1.Term
+	35, // 53: manifold.vae.v1.ArithmeticRequest.encoding:type_name -> manifold.tensor.v1.ImageEncoding
+	1,  // 54: manifold.vae.v1.ArithmeticResponse.answered:type_name -> manifold.vae.v1.Answered
+	34, // 55: manifold.vae.v1.ArithmeticResponse.image:type_name -> manifold.tensor.v1.Image
+	34, // 56: manifold.vae.v1.ArithmeticResponse.terms:type_name -> manifold.tensor.v1.Image
+	2,  // 57: manifold.vae.v1.ArithmeticResponse.codes:type_name -> manifold.vae.v1.Codes
+	34, // 58: manifold.vae.v1.ScoreRequest.images:type_name -> manifold.tensor.v1.Image
+	1,  // 59: manifold.vae.v1.ScoreResponse.answered:type_name -> manifold.vae.v1.Answered
+	33, // 60: manifold.vae.v1.ScoreResponse.kind:type_name -> manifold.model.v1.ScoreKind
+	3,  // 61: manifold.vae.v1.VaeService.Describe:input_type -> manifold.vae.v1.DescribeRequest
+	5,  // 62: manifold.vae.v1.VaeService.Encode:input_type -> manifold.vae.v1.EncodeRequest
+	7,  // 63: manifold.vae.v1.VaeService.Decode:input_type -> manifold.vae.v1.DecodeRequest
+	9,  // 64: manifold.vae.v1.VaeService.Reconstruct:input_type -> manifold.vae.v1.ReconstructRequest
+	12, // 65: manifold.vae.v1.VaeService.Sample:input_type -> manifold.vae.v1.SampleRequest
+	19, // 66: manifold.vae.v1.VaeService.Fantasy:input_type -> manifold.vae.v1.FantasyRequest
+	23, // 67: manifold.vae.v1.VaeService.Interpolate:input_type -> manifold.vae.v1.InterpolateRequest
+	25, // 68: manifold.vae.v1.VaeService.LatentGrid:input_type -> manifold.vae.v1.LatentGridRequest
+	27, // 69: manifold.vae.v1.VaeService.Arithmetic:input_type -> manifold.vae.v1.ArithmeticRequest
+	29, // 70: manifold.vae.v1.VaeService.Score:input_type -> manifold.vae.v1.ScoreRequest
+	4,  // 71: manifold.vae.v1.VaeService.Describe:output_type -> manifold.vae.v1.DescribeResponse
+	6,  // 72: manifold.vae.v1.VaeService.Encode:output_type -> manifold.vae.v1.EncodeResponse
+	8,  // 73: manifold.vae.v1.VaeService.Decode:output_type -> manifold.vae.v1.DecodeResponse
+	11, // 74: manifold.vae.v1.VaeService.Reconstruct:output_type -> manifold.vae.v1.ReconstructResponse
+	13, // 75: manifold.vae.v1.VaeService.Sample:output_type -> manifold.vae.v1.SampleResponse
+	20, // 76: manifold.vae.v1.VaeService.Fantasy:output_type -> manifold.vae.v1.FantasyResponse
+	24, // 77: manifold.vae.v1.VaeService.Interpolate:output_type -> manifold.vae.v1.InterpolateResponse
+	26, // 78: manifold.vae.v1.VaeService.LatentGrid:output_type -> manifold.vae.v1.LatentGridResponse
+	28, // 79: manifold.vae.v1.VaeService.Arithmetic:output_type -> manifold.vae.v1.ArithmeticResponse
+	30, // 80: manifold.vae.v1.VaeService.Score:output_type -> manifold.vae.v1.ScoreResponse
+	71, // [71:81] is the sub-list for method output_type
+	61, // [61:71] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_manifold_vae_v1_vae_proto_init() }
@@ -3109,26 +3177,27 @@ func file_manifold_vae_v1_vae_proto_init() {
 	file_manifold_vae_v1_vae_proto_msgTypes[12].OneofWrappers = []any{
 		(*SampleResponse_Started)(nil),
 		(*SampleResponse_Sweep)(nil),
+		(*SampleResponse_Preview)(nil),
 		(*SampleResponse_State)(nil),
 		(*SampleResponse_Completed)(nil),
 	}
-	file_manifold_vae_v1_vae_proto_msgTypes[17].OneofWrappers = []any{}
-	file_manifold_vae_v1_vae_proto_msgTypes[19].OneofWrappers = []any{
+	file_manifold_vae_v1_vae_proto_msgTypes[18].OneofWrappers = []any{}
+	file_manifold_vae_v1_vae_proto_msgTypes[20].OneofWrappers = []any{
 		(*Term_Label)(nil),
 		(*Term_Pictures)(nil),
 		(*Term_Code)(nil),
 		(*Term_Seed)(nil),
 	}
-	file_manifold_vae_v1_vae_proto_msgTypes[21].OneofWrappers = []any{}
-	file_manifold_vae_v1_vae_proto_msgTypes[23].OneofWrappers = []any{}
-	file_manifold_vae_v1_vae_proto_msgTypes[27].OneofWrappers = []any{}
+	file_manifold_vae_v1_vae_proto_msgTypes[22].OneofWrappers = []any{}
+	file_manifold_vae_v1_vae_proto_msgTypes[24].OneofWrappers = []any{}
+	file_manifold_vae_v1_vae_proto_msgTypes[28].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_manifold_vae_v1_vae_proto_rawDesc), len(file_manifold_vae_v1_vae_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

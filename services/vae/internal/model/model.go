@@ -1,6 +1,6 @@
-// Package engine serves the models of the family: it batches the rows and the Gibbs sweeps of many requests, and
-// streams what happens.
-package engine
+// Package model says what a model of the family is to those who serve, train and measure it. The models themselves lie
+// beside it, one package each; they implement what they can.
+package model
 
 import "github.com/manifold-gen/manifold/shared/tensor/rng"
 
@@ -15,8 +15,8 @@ type Size struct {
 }
 
 // Model is what the engine asks of every model; what a model can do beyond that, it says by implementing Encoder,
-// Decoder, Chain or Scorer. Methods are called from one goroutine at a time, and what a row gives must not depend on
-// the other rows.
+// Decoder, Prior, Chain or Scorer. Methods are called from one goroutine at a time, and what a row gives must not depend
+// on the other rows.
 type Model interface {
 	Size() Size
 }
@@ -36,6 +36,28 @@ type Decoder interface {
 	Decode(dst, z []float32, n int, class []int32)
 }
 
+// Prior draws codes. A model that is a Decoder and not a Prior has codes that are standard normal where its Encoder
+// gives variances, and cannot be sampled otherwise.
+type Prior interface {
+	// Draw writes the code of one sample, which depends on s, sample, temperature and class alone.
+	Draw(z []float32, s rng.Stream, sample uint64, temperature float32, class int32)
+}
+
+// Indexer gives the indices of the codebook that stand for a picture.
+type Indexer interface {
+	// Indices writes the indices of n pictures, Codes of each.
+	Indices(dst []int32, x []float32, n int)
+	// Codebook is the number of vectors and Codes that of indices of a picture.
+	Codebook() (vectors, codes int)
+}
+
+// Hidden says how many units each hidden layer has, from the picture up; for people.
+type Hidden interface{ Hidden() []int }
+
+// Bernoulli is implemented by models whose likelihood of a pixel is one: cross-entropies of reconstructions mean
+// something then.
+type Bernoulli interface{ Bernoulli() bool }
+
 // Chain is a Markov chain whose stationary distribution is the model's.
 type Chain interface {
 	// StateSize is the number of units in the state of one chain.
@@ -49,6 +71,17 @@ type Chain interface {
 	Show(dst, state []float32)
 	// Energy of the joint configuration in nats at temperature 1.
 	Energy(state []float32) float64
+	// Sweeps that a sample takes unless told otherwise.
+	Sweeps() int
+	// Clamps says that a class can be clamped.
+	Clamps() bool
+}
+
+// Stats describe the codes of the training data. They are kept with a model.
+type Stats struct {
+	Mean, Deviation []float64   // of the mean codes, by dimension
+	KL              []float64   // from the prior, in nats, by dimension; nil for deterministic codes
+	ClassMean       [][]float32 // mean code of every class; nil without classes
 }
 
 // Run is a chain at a sweep.
