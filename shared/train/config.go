@@ -26,7 +26,11 @@ type Config struct {
 	LearningRate    float64 `yaml:"learning_rate,omitempty" json:"learning_rate"`
 	MinLearningRate float64 `yaml:"min_learning_rate,omitempty" json:"min_learning_rate"`
 	Warmup          int     `yaml:"warmup,omitempty" json:"warmup"`
-	// Of AdamW: 0.9, 0.999, 1e-8, and no decay. The decay is decoupled and spares parameters of rank 1 and 0.
+	// Optimizer is adamw, also when it is left out, or sgd. Momentum is that of sgd; 0.
+	Optimizer string  `yaml:"optimizer,omitempty" json:"optimizer,omitempty"`
+	Momentum  float64 `yaml:"momentum,omitempty" json:"momentum,omitempty"`
+	// Of adamw: 0.9, 0.999, 1e-8, and no decay. The decay spares parameters of rank 1 and 0; that of adamw is decoupled,
+	// that of sgd a part of the gradient.
 	Beta1       float64 `yaml:"beta1,omitempty" json:"beta1"`
 	Beta2       float64 `yaml:"beta2,omitempty" json:"beta2"`
 	Epsilon     float64 `yaml:"epsilon,omitempty" json:"epsilon"`
@@ -56,6 +60,12 @@ type Config struct {
 	LogEvery        int `yaml:"log_every,omitempty" json:"-"`
 }
 
+// The optimisers.
+const (
+	AdamW = "adamw"
+	SGD   = "sgd"
+)
+
 // Limits of a Config: larger numbers are mistakes.
 const (
 	MaxSteps = 1 << 31
@@ -70,6 +80,9 @@ func (c Config) Defaults(samples int) (Config, error) {
 	}
 	if c.Micro == 0 {
 		c.Micro = largestDivisor(c.Batch, 32)
+	}
+	if c.Optimizer == "" {
+		c.Optimizer = AdamW
 	}
 	setDefault(&c.LearningRate, 1e-3)
 	setDefault(&c.Beta1, 0.9)
@@ -146,6 +159,16 @@ func (c *Config) validate() error {
 	if c.Micro < 1 || c.Micro > c.Batch || c.Batch%c.Micro != 0 {
 		bad("micro", "%d, want a divisor of the batch of %d", c.Micro, c.Batch)
 	}
+	switch c.Optimizer {
+	case AdamW:
+		if c.Momentum != 0 {
+			bad("momentum", "%v, but adamw has its own; want optimizer sgd", c.Momentum)
+		}
+	case SGD:
+		within("momentum", c.Momentum, 0, 1-1e-9)
+	default:
+		bad("optimizer", "%.80q, want adamw or sgd", c.Optimizer)
+	}
 	within("learning_rate", c.LearningRate, 0, 10)
 	within("min_learning_rate", c.MinLearningRate, 0, c.LearningRate)
 	count("warmup", c.Warmup, 0, MaxSteps)
@@ -168,12 +191,16 @@ func (c *Config) validate() error {
 
 // fingerprint identifies everything that the result depends on besides the binary.
 func (c *Config) fingerprint(task Task) (string, error) {
+	same := *c
+	if same.Optimizer == AdamW {
+		same.Optimizer = "" // as in the checkpoints from before there was a choice
+	}
 	text, err := json.Marshal(struct {
 		Config   *Config
 		Task     string
 		Samples  int
 		Numerics int
-	}{c, task.Fingerprint(), task.Samples(), tensor.NumericsVersion})
+	}{&same, task.Fingerprint(), task.Samples(), tensor.NumericsVersion})
 	if err != nil {
 		return "", fault.Wrap("train.Config", err)
 	}

@@ -157,3 +157,63 @@ func (k *killing) Loss(t *autograd.Tape, b Batch) (*autograd.Value, error) {
 	}
 	return k.toy.Loss(t, b)
 }
+
+// TestKillNineStages kills a run in stages, whose tasks have a state, and compares the ends.
+func TestKillNineStages(t *testing.T) {
+	var opened []string
+	if dir := os.Getenv(childDir); dir != "" {
+		var at int
+		fmt.Sscan(os.Getenv(childKill), &at)
+		_, err := Stages(context.Background(), dir, stages(&opened, func(stage int, task Task) Task {
+			if stage == 1 {
+				return &killingChain{task.(*chained), at}
+			}
+			return task
+		}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	whole := t.TempDir()
+	if _, err := Stages(context.Background(), whole, stages(&opened, plain), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, kills := range [][]int{{3}, {61}, {50, 30}} {
+		dir := t.TempDir()
+		for _, at := range kills {
+			_, err := child(t, "TestKillNineStages", dir, fmt.Sprintf("%s=%d", childKill, at))
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+				t.Fatalf("the run was not killed in micro-batch %d: %v", at, err)
+			}
+		}
+		if out, err := child(t, "TestKillNineStages", dir); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for i := range 3 {
+			name := filepath.Join(stageDir(i, fmt.Sprintf("layer %d", i+1)), stepFile(60))
+			want, err := os.ReadFile(filepath.Join(whole, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("killed at %v, %s has other bytes than that of a run that was not (%v)", kills, name, err)
+			}
+		}
+	}
+}
+
+// killingChain kills its own process in the midst of a micro-batch, whose number it counts down to 0.
+type killingChain struct {
+	*chained
+	at int
+}
+
+func (k *killingChain) Loss(t *autograd.Tape, b Batch) (*autograd.Value, error) {
+	if k.at--; k.at == 0 {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	return k.chained.Loss(t, b)
+}

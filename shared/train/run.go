@@ -58,7 +58,7 @@ type run struct {
 	events func(Event)
 
 	params  []*nn.Param
-	adam    *optim.AdamW
+	optim   optim.Optimizer
 	ema     *optim.EMA      // nil without averaging
 	average []weights.Param // what is evaluated and kept: the averaged weights, or params
 	rate    optim.Schedule
@@ -77,6 +77,7 @@ type run struct {
 	lastStep  int
 	saved     string // name of the last checkpoint
 	dirty     bool   // something changed since then
+	torn      bool   // a step failed half way: no checkpoint may hold what it left
 }
 
 func (r *run) train(ctx context.Context) (*Result, error) {
@@ -119,7 +120,8 @@ func (r *run) interrupted(ctx context.Context, err error) error {
 	return fmt.Errorf("stopped after %d of %d steps: %w", r.Steps, r.cfg.Steps, err)
 }
 
-// step does one optimisation step. After an error, parameters and counters are those of the step before.
+// step does one optimisation step. After an error, parameters, state and counters are those of the step before, or
+// the run is torn.
 func (r *run) step(ctx context.Context) error {
 	var sum float64
 	micros := r.cfg.Batch / r.cfg.Micro
@@ -145,12 +147,38 @@ func (r *run) step(ctx context.Context) error {
 	if !finite(loss) || !finite(norm) {
 		return r.notFinite(loss, rate)
 	}
-	r.adam.StepMean(rate, scale, r.ema)
+	if err := r.update(rate, scale); err != nil {
+		r.torn = true
+		return err
+	}
 	r.Steps++
 	r.Position += uint64(r.cfg.Batch)
 	r.LossSum += loss
 	r.LossSteps++
 	r.dirty = true
+	return nil
+}
+
+// update changes the parameters, what the task keeps beside them, and the average.
+func (r *run) update(rate, scale float64) error {
+	stepper, _ := r.task.(Stepper)
+	if a, ok := r.optim.(*optim.AdamW); ok && stepper == nil {
+		a.StepMean(rate, scale, r.ema)
+		return nil
+	}
+	r.optim.Step(rate, scale)
+	if stepper != nil {
+		var err error
+		if caught := tensor.Catch(func() { err = stepper.AfterStep(r.Steps, r.batch.Rng) }); caught != nil {
+			err = fault.E(fault.Internal, "TASK_SHAPES", "", "after step %d: %w", r.Steps+1, caught)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if r.ema != nil {
+		r.ema.Update()
+	}
 	return nil
 }
 
@@ -231,8 +259,8 @@ func (r *run) report() {
 	r.emit(e)
 }
 
-// evaluate measures the averaged weights, keeps them when they are the best so far, and ends the run when too
-// many evaluations passed without a better one.
+// evaluate measures the averaged weights, keeps them when they are the best so far, ends the run when too many
+// evaluations passed without a better one, and lets the task report.
 func (r *run) evaluate(ctx context.Context) error {
 	if r.Evaluated == r.Steps {
 		return nil // resumed from the checkpoint that this evaluation led to
@@ -244,9 +272,17 @@ func (r *run) evaluate(ctx context.Context) error {
 		return err
 	}
 	r.Evaluated, r.dirty = r.Steps, true
-	if metrics == nil {
-		return nil
+	if metrics != nil {
+		if err := r.choose(metrics); err != nil {
+			return err
+		}
 	}
+	r.tell(ctx)
+	return nil
+}
+
+// choose keeps the averaged weights when their metrics are the best so far.
+func (r *run) choose(metrics map[string]float64) error {
 	value, ok := metrics[r.cfg.Select]
 	if !ok || !finite(value) {
 		return fault.E(fault.Internal, "NOT_FINITE", "", "after step %d the evaluation gives no finite %q: %v", r.Steps,
@@ -268,6 +304,24 @@ func (r *run) evaluate(ctx context.Context) error {
 	return nil
 }
 
+// tell sends what the task reports of itself.
+func (r *run) tell(ctx context.Context) {
+	reporter, ok := r.task.(Reporter)
+	if !ok {
+		return
+	}
+	start := time.Now()
+	report, err := reporter.Report(ctx, r.average)
+	r.lastEvent = r.lastEvent.Add(time.Since(start))
+	switch {
+	case errors.Is(err, ctx.Err()) && ctx.Err() != nil: // the loop sees it next
+	case err != nil:
+		r.emit(Event{Kind: Warning, Err: fmt.Errorf("the report failed: %w", err)})
+	case len(report.Series) > 0 || len(report.Alarms) > 0:
+		r.emit(Event{Kind: Reported, Series: report.Series, Alarms: report.Alarms})
+	}
+}
+
 func (r *run) preview(ctx context.Context) {
 	start := time.Now()
 	pictures, err := r.task.Preview(ctx, r.average, r.Steps)
@@ -283,7 +337,7 @@ func (r *run) preview(ctx context.Context) {
 
 // checkpoint saves all state; a failure is an event, not an end.
 func (r *run) checkpoint() {
-	if !r.dirty {
+	if !r.dirty || r.torn {
 		return
 	}
 	start := time.Now()

@@ -27,19 +27,47 @@ func newRun(dir string, task Task, cfg Config, events func(Event)) (*run, error)
 	if err := checkNames(r.params); err != nil {
 		return nil, err
 	}
-	r.adam = optim.NewAdamW(r.params, optim.AdamWConfig{Beta1: cfg.Beta1, Beta2: cfg.Beta2, Eps: cfg.Epsilon,
-		WeightDecay: cfg.WeightDecay})
+	r.optim = newOptimizer(r.params, cfg)
 	for _, p := range r.params {
 		r.average = append(r.average, weights.Param{Name: p.Name, Tensor: p.Tensor})
 		r.state = append(r.state, weights.Param{Name: "model." + p.Name, Tensor: p.Tensor})
 	}
-	r.state = append(r.state, r.adam.State()...)
+	r.state = append(r.state, r.optim.State()...)
 	if cfg.EMA > 0 {
 		r.ema = optim.NewEMA(r.params, cfg.EMA, true)
 		r.average = r.ema.Weights()
 		r.state = append(r.state, r.ema.State()...)
 	}
+	if s, ok := task.(Stateful); ok {
+		own, err := taskState(s)
+		if err != nil {
+			return nil, err
+		}
+		r.state = append(r.state, own...)
+	}
 	return r, r.resume()
+}
+
+func newOptimizer(params []*nn.Param, cfg Config) optim.Optimizer {
+	if cfg.Optimizer == SGD {
+		return optim.NewSGD(params, cfg.Momentum, cfg.WeightDecay, false)
+	}
+	return optim.NewAdamW(params, optim.AdamWConfig{Beta1: cfg.Beta1, Beta2: cfg.Beta2, Eps: cfg.Epsilon,
+		WeightDecay: cfg.WeightDecay})
+}
+
+// taskState is what the task keeps beside its parameters, under names of its own in a checkpoint.
+func taskState(s Stateful) ([]weights.Param, error) {
+	var state []weights.Param
+	seen := make(map[string]bool)
+	for _, p := range s.State() {
+		if p.Name == "" || seen[p.Name] {
+			return nil, fault.E(fault.Internal, "STATE_NAMES", "", "the name %q of a state is empty or used twice", p.Name)
+		}
+		seen[p.Name] = true
+		state = append(state, weights.Param{Name: "task." + p.Name, Tensor: p.Tensor})
+	}
+	return state, nil
 }
 
 func checkNames(params []*nn.Param) error {

@@ -30,6 +30,40 @@ type Task interface {
 	Preview(ctx context.Context, model []weights.Param, step int) ([]Preview, error)
 }
 
+// Stateful is a Task with tensors beside its parameters that training changes: persistent chains, averages of a
+// codebook. Checkpoints hold them, and a resumed run finds them as they were.
+type Stateful interface {
+	Task
+	// State returns the tensors, always the same ones in the same order, with distinct names. They may change in AfterStep
+	// alone: a step that is cancelled in the midst of its micro-batches must leave them as they were. What a loss
+	// learns of their next values it keeps elsewhere until then.
+	State() []weights.Param
+}
+
+// Stepper is a Task with something to do after the optimiser's step.
+type Stepper interface {
+	Task
+	// AfterStep follows optimisation step number step, from 0. It may change what State returns and, calling Changed of
+	// them, parameters; only the averaged weights are updated after it. (A parameter that the loss does not depend on
+	// is left alone by the optimiser where there is no weight decay.) It draws from stream alone. An error ends the
+	// run at its last checkpoint.
+	AfterStep(step int, stream rng.Stream) error
+}
+
+// Reporter is a Task that has more to tell than the figures of Evaluate.
+type Reporter interface {
+	Task
+	// Report looks at model, weights in the order of Params, after every evaluation. It must leave parameters and state
+	// alone. An error is a Warning, not an end.
+	Report(ctx context.Context, model []weights.Param) (Report, error)
+}
+
+// Report is what a Reporter tells.
+type Report struct {
+	Series map[string][]float64 // by name: histograms, figures by dimension
+	Alarms []string             // whole sentences about what goes wrong
+}
+
 // Batch is one micro-batch.
 type Batch struct {
 	Step    int     // optimisation step, from 0
@@ -54,13 +88,14 @@ const (
 	Started    EventKind = iota // the run begins or goes on: Step tells from where
 	Stepped                     // LogEvery steps were done; losses are means over them
 	Evaluated                   // Metrics holds the selection split's figures
+	Reported                    // Series and Alarms hold what the task tells of itself
 	Previewed                   // Previews holds pictures
 	Checkpoint                  // Checkpoint names the file that was written
 	Warning                     // Err holds a failure that did not stop the run
 	Finished                    // the run is over, by its steps or by an early stop
 )
 
-var eventNames = [...]string{"started", "stepped", "evaluated", "previewed", "checkpoint", "warning", "finished"}
+var eventNames = [...]string{"started", "stepped", "evaluated", "reported", "previewed", "checkpoint", "warning", "finished"}
 
 // String is the kind in small letters.
 func (k EventKind) String() string {
@@ -87,6 +122,15 @@ type Event struct {
 	Previews     []Preview
 	Checkpoint   string // base name of the file
 	Err          error
+
+	Series map[string][]float64
+	Alarms []string
+
+	// Of a run in stages: the name of this one, its place from 0, and how many there are; Stages is 0 for a run without.
+	// All other fields are about the stage alone.
+	Stage      string
+	StageIndex int
+	Stages     int
 }
 
 // Result is what a run ended with.

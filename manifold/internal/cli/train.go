@@ -129,14 +129,22 @@ type watcher struct {
 	g          *Globals
 	previews   string
 	bar        *bar
+	stage      string
 	checkpoint string
 }
 
 func (w *watcher) event(ev train.Event) {
+	if w.bar == nil || ev.Stage != w.stage {
+		if w.bar != nil {
+			w.bar.close()
+		}
+		w.bar, w.stage = newBar(w.g.err, ev.Steps, stageWords(ev)), ev.Stage
+	}
 	switch ev.Kind {
 	case train.Started:
-		w.bar = newBar(w.g.err, ev.Steps, "training")
-		if ev.Step > 0 {
+		if ev.Step == ev.Steps {
+			w.bar.say("%s was done before", stageWords(ev))
+		} else if ev.Step > 0 {
 			w.bar.say("going on at step %d of %d", ev.Step, ev.Steps)
 		}
 		w.bar.set(ev.Step, "")
@@ -145,6 +153,10 @@ func (w *watcher) event(ev train.Event) {
 			figures(ev.Losses), ev.Epoch, ev.LearningRate, ev.PerSecond, ev.ETA.Round(1e9)))
 	case train.Evaluated:
 		w.bar.say("step %d: on the selection split %s", ev.Step, figures(ev.Metrics))
+	case train.Reported:
+		for _, a := range ev.Alarms {
+			w.bar.say("step %d: alarm: %s", ev.Step, a)
+		}
 	case train.Previewed:
 		w.save(ev)
 	case train.Checkpoint:
@@ -156,13 +168,28 @@ func (w *watcher) event(ev train.Event) {
 	}
 }
 
+// stageWords says what is being trained: "training", or with stages "training layer 2 of 3".
+func stageWords(ev train.Event) string {
+	switch {
+	case ev.Stages == 0:
+		return "training"
+	case strings.HasSuffix(ev.Stage, fmt.Sprintf(" %d", ev.StageIndex+1)):
+		return fmt.Sprintf("training %s of %d", ev.Stage, ev.Stages)
+	}
+	return fmt.Sprintf("training %s (%d of %d)", ev.Stage, ev.StageIndex+1, ev.Stages)
+}
+
 // save writes previews as files; one that cannot be written does not stop the training.
 func (w *watcher) save(ev train.Event) {
 	if w.previews == "" {
 		return
 	}
 	for _, p := range ev.Previews {
-		name := filepath.Join(w.previews, fmt.Sprintf("step-%07d-%s.png", ev.Step, modelName(p.Name)))
+		name := fmt.Sprintf("step-%07d-%s.png", ev.Step, modelName(p.Name))
+		if ev.Stages > 0 {
+			name = fmt.Sprintf("stage-%d-%s", ev.StageIndex+1, name)
+		}
+		name = filepath.Join(w.previews, name)
 		f, err := os.Create(name)
 		if err == nil {
 			err = errors.Join(png.Encode(f, p.Image), f.Close())
