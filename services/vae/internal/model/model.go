@@ -14,6 +14,21 @@ type Size struct {
 	Classes                 int   // 0 for a model without classes
 }
 
+// PictureLen is the number of values of a picture.
+func (s Size) PictureLen() int { return s.Height * s.Width * s.Channels }
+
+// CodeLen is the number of values of a code; 0 for a model without codes.
+func (s Size) CodeLen() int {
+	if len(s.Code) == 0 {
+		return 0
+	}
+	n := 1
+	for _, d := range s.Code {
+		n *= d
+	}
+	return n
+}
+
 // Model is what the engine asks of every model; what a model can do beyond that, it says by implementing Encoder,
 // Decoder, Prior, Chain or Scorer. Methods are called from one goroutine at a time, and what a row gives must not depend
 // on the other rows.
