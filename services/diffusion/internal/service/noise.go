@@ -10,7 +10,6 @@ import (
 	"github.com/manifold-gen/manifold/services/diffusion/internal/engine"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/picture"
-	"github.com/manifold-gen/manifold/shared/tensor/rng"
 	"github.com/manifold-gen/manifold/shared/wire"
 )
 
@@ -21,20 +20,11 @@ func (s *Service) AddNoise(req *diffusionv1.AddNoiseRequest,
 	out grpc.ServerStreamingServer[diffusionv1.AddNoiseResponse]) error {
 	const op = "diffusion.AddNoise"
 	ctx := out.Context()
-	var bad violations
-	encoding, encodingErr := wire.CheckEncoding(op, "encoding", req.GetEncoding())
-	if encodingErr != nil {
-		bad = append(bad, encodingErr.Fields...)
-	}
-	seed := req.GetSeed()
-	if req.Seed == nil {
-		seed = drawSeed()
-	}
-	if seed > rng.MaxSeed {
-		bad.addf("seed", "%d, want 0 to %d (2^53-1)", seed, uint64(rng.MaxSeed))
-	}
-	checkRequestID(&bad, req.GetRequestId())
-	if err := fault.InvalidFields(op, bad...).AsError(); err != nil {
+	var bad wire.Violations
+	encoding := bad.Encoding(req.GetEncoding())
+	seed := bad.Seed(req.Seed)
+	bad.RequestID(req.GetRequestId())
+	if err := bad.Err(op); err != nil {
 		return err
 	}
 	select {

@@ -22,9 +22,6 @@ const (
 	defaultSteps   = 50
 	defaultSampler = "ddim"
 	maxGuidance    = 50
-	maxRequestID   = 128
-	maxLabel       = 200
-	listed         = 20 // labels that an error message lists
 )
 
 // generation is a Generate request with all defaults filled in.
@@ -44,13 +41,6 @@ type generation struct {
 	resume   *diffusionv1.ResumeState
 }
 
-// violations collects the fields that are wrong.
-type violations []fault.Violation
-
-func (v *violations) addf(field, format string, args ...any) {
-	*v = append(*v, fault.Violation{Field: field, Description: fmt.Sprintf(format, args...)})
-}
-
 // parse checks what can be checked without the model and fills in defaults.
 func parse(op string, req *diffusionv1.GenerateRequest) (*generation, error) {
 	g := &generation{
@@ -58,13 +48,13 @@ func parse(op string, req *diffusionv1.GenerateRequest) (*generation, error) {
 		previews: int(req.GetPreviewEvery()), content: diffusionv1.PreviewContent_PREVIEW_CONTENT_SAMPLE,
 		states: req.GetResumeStates(), resume: req.GetResume(),
 	}
-	var bad violations
+	var bad wire.Violations
 	n := 1
 	if req.N != nil {
 		n = int(req.GetN())
 	}
 	if n < 1 || n > engine.MaxPictures {
-		bad.addf("n", "%d, want 1 to %d", n, engine.MaxPictures)
+		bad.Addf("n", "%d, want 1 to %d", n, engine.MaxPictures)
 		n = 1
 	}
 	g.parseLabels(&bad, req, n)
@@ -72,92 +62,75 @@ func parse(op string, req *diffusionv1.GenerateRequest) (*generation, error) {
 		g.steps = int(req.GetSteps())
 	}
 	if g.steps < 1 || g.steps > maxSteps {
-		bad.addf("steps", "%d, want 1 to %d", g.steps, maxSteps)
+		bad.Addf("steps", "%d, want 1 to %d", g.steps, maxSteps)
 	}
 	if req.GetSampler() != "" {
 		g.sampler = req.GetSampler()
 	}
 	if !slices.Contains(sampler.Names(), g.sampler) {
-		bad.addf("sampler", "%.40q, want one of %s", g.sampler, strings.Join(sampler.Names(), ", "))
+		bad.Addf("sampler", "%.40q, want one of %s", g.sampler, strings.Join(sampler.Names(), ", "))
 	} else if req.Eta != nil && g.sampler != "ddim" {
-		bad.addf("eta", "%g, but %s has no such parameter; only ddim has", g.eta, g.sampler)
+		bad.Addf("eta", "%g, but %s has no such parameter; only ddim has", g.eta, g.sampler)
 	}
 	if !(g.eta >= 0 && g.eta <= 1) {
-		bad.addf("eta", "%g, want 0 to 1", g.eta)
+		bad.Addf("eta", "%g, want 0 to 1", g.eta)
 	}
 	g.parseGuidance(&bad, req)
 	g.parseSeed(&bad, req.Seed)
 	if req.GetPreviewEvery() < 0 {
-		bad.addf("preview_every", "%d, want at least 0", req.GetPreviewEvery())
+		bad.Addf("preview_every", "%d, want at least 0", req.GetPreviewEvery())
 	}
 	switch c := req.GetPreviewContent(); c {
 	case diffusionv1.PreviewContent_PREVIEW_CONTENT_UNSPECIFIED:
 	case diffusionv1.PreviewContent_PREVIEW_CONTENT_SAMPLE, diffusionv1.PreviewContent_PREVIEW_CONTENT_ESTIMATE:
 		g.content = c
 	default:
-		bad.addf("preview_content", "%v, want SAMPLE or ESTIMATE", c)
+		bad.Addf("preview_content", "%v, want SAMPLE or ESTIMATE", c)
 	}
-	encoding, err := wire.CheckEncoding(op, "encoding", req.GetEncoding())
-	if err != nil {
-		bad = append(bad, err.Fields...)
-	}
-	g.encoding = encoding
-	checkRequestID(&bad, req.GetRequestId())
-	return g, fault.InvalidFields(op, bad...).AsError()
+	g.encoding = bad.Encoding(req.GetEncoding())
+	bad.RequestID(req.GetRequestId())
+	return g, bad.Err(op)
 }
 
-func checkRequestID(bad *violations, id string) {
-	if len(id) > maxRequestID {
-		bad.addf("request_id", "%d characters, want at most %d", len(id), maxRequestID)
-	}
-}
-
-func (g *generation) parseLabels(bad *violations, req *diffusionv1.GenerateRequest, n int) {
+func (g *generation) parseLabels(bad *wire.Violations, req *diffusionv1.GenerateRequest, n int) {
 	switch all := req.GetLabels(); {
 	case len(all) == 0:
 		g.labels = slices.Repeat([]string{req.GetLabel()}, n)
 	case req.GetLabel() != "":
-		bad.addf("label", "%.40q, want it empty when labels is set", req.GetLabel())
+		bad.Addf("label", "%.40q, want it empty when labels is set", req.GetLabel())
 	case len(all) != n:
-		bad.addf("labels", "%d labels for n = %d pictures, want one for each", len(all), n)
+		bad.Addf("labels", "%d labels for n = %d pictures, want one for each", len(all), n)
 	default:
 		g.labels = all
 	}
-	for i, l := range g.labels {
-		if len(l) > maxLabel {
-			bad.addf(fmt.Sprintf("labels[%d]", i), "%d bytes, want at most %d", len(l), maxLabel)
-			return
-		}
-	}
+	bad.Labels(g.labels)
 }
 
-func (g *generation) parseGuidance(bad *violations, req *diffusionv1.GenerateRequest) {
+func (g *generation) parseGuidance(bad *wire.Violations, req *diffusionv1.GenerateRequest) {
 	if req.GuidanceScale == nil {
 		return
 	}
 	g.guidance = req.GetGuidanceScale()
 	if !(g.guidance >= 0 && g.guidance <= maxGuidance) {
-		bad.addf("guidance_scale", "%g, want 0 to %d", g.guidance, maxGuidance)
+		bad.Addf("guidance_scale", "%g, want 0 to %d", g.guidance, maxGuidance)
 		return
 	}
 	if g.guidance != 1 && slices.Contains(g.labels, "") {
-		bad.addf("guidance_scale", "%g, but guidance needs a label for every picture", g.guidance)
+		bad.Addf("guidance_scale", "%g, but guidance needs a label for every picture", g.guidance)
 	}
 }
 
-func (g *generation) parseSeed(bad *violations, seed *uint64) {
+func (g *generation) parseSeed(bad *wire.Violations, seed *uint64) {
 	switch {
-	case seed != nil && *seed > rng.MaxSeed:
-		bad.addf("seed", "%d, want 0 to %d (2^53-1)", *seed, uint64(rng.MaxSeed))
 	case seed != nil:
-		g.seed = *seed
+		g.seed = bad.Seed(seed)
 	case g.resume != nil:
 		g.seed = g.resume.GetSeed() // the digest of the request says whether it is the right one
 		if g.seed > rng.MaxSeed {
-			bad.addf("resume.seed", "%d, want 0 to %d (2^53-1)", g.seed, uint64(rng.MaxSeed))
+			bad.Addf("resume.seed", "%d, want 0 to %d (2^53-1)", g.seed, uint64(rng.MaxSeed))
 		}
 	default:
-		g.seed, g.drawn = drawSeed(), true
+		g.seed, g.drawn = wire.DrawSeed(), true
 	}
 }
 
@@ -167,12 +140,12 @@ func (g *generation) request(op string, m *engine.Loaded) (engine.Request, error
 		Seed: g.seed, Guidance: g.guidance, PreviewEvery: g.previews, States: g.states,
 		PreviewEstimate: g.content == diffusionv1.PreviewContent_PREVIEW_CONTENT_ESTIMATE,
 	}
-	var bad violations
-	r.Classes = classes(&bad, g.labels, m.Entry.Manifest.Labels, m.Entry.Ref())
+	var bad wire.Violations
+	r.Classes = bad.Classes(g.labels, m.Entry.Manifest.Labels, m.Entry.Ref())
 	if T := m.Model.Schedule.T(); g.steps > T {
-		bad.addf("steps", "%d, model %s has %d training timesteps", g.steps, m.Entry.Ref(), T)
+		bad.Addf("steps", "%d, model %s has %d training timesteps", g.steps, m.Entry.Ref(), T)
 	}
-	if err := fault.InvalidFields(op, bad...).AsError(); err != nil {
+	if err := bad.Err(op); err != nil {
 		return r, err
 	}
 	var err error
@@ -184,37 +157,6 @@ func (g *generation) request(op string, m *engine.Loaded) (engine.Request, error
 		r.Resume, err = g.unpackResume(op, m)
 	}
 	return r, err
-}
-
-// classes finds labels among those of a model.
-func classes(bad *violations, labels, known []string, ref string) []int32 {
-	ids := make([]int32, len(labels))
-	for i, l := range labels {
-		k := slices.Index(known, l)
-		if l == "" {
-			k = engine.Unconditional
-		} else if k < 0 {
-			field := "label"
-			if i > 0 || len(labels) > 1 {
-				field = fmt.Sprintf("labels[%d]", i)
-			}
-			if len(known) == 0 {
-				bad.addf(field, "%q, but model %s is unconditional: it has no labels", l, ref)
-			} else {
-				bad.addf(field, "%q, model %s has %s", l, ref, list(known))
-			}
-			return ids
-		}
-		ids[i] = int32(k)
-	}
-	return ids
-}
-
-func list(names []string) string {
-	if len(names) > listed {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:listed], ", "), len(names)-listed)
-	}
-	return strings.Join(names, ", ")
 }
 
 // digest is a SHA-256 over everything that decides the events of the request on a model, seed and defaults filled in.

@@ -2,8 +2,6 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/serve"
-	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
 
 // Family is the name of this family in manifests and metrics.
@@ -72,11 +69,4 @@ func (s *Service) acquire(ctx context.Context, op, ref string) (*modelstore.Hand
 	e := h.Entry()
 	serve.SetModel(ctx, e.Ref())
 	return h, nil
-}
-
-// drawSeed draws a seed that browsers and JSON keep.
-func drawSeed() uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails: see crypto/rand
-	return binary.LittleEndian.Uint64(b[:]) & rng.MaxSeed
 }
