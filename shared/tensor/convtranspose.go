@@ -61,3 +61,6 @@ func convTranspose[T float](dst, x []T, w *gemm.PackedGrad[T], c gemm.Conv, ep *
 	gemm.InputGradPacked(dst, x, w, c, f.epilogue())
 	f.release()
 }
+
+// Channels is the number of channels of the result.
+func (p *PackedTranspose) Channels() int { return p.shape[2] }
