@@ -18,48 +18,56 @@ type decoderShape struct {
 	base, eps      float64
 	bias           bool // of queries, keys and values
 	types          []tensor.QuantKind
-	context, batch int   // positions before a decoded token; sequences decoded together
+	batch          int   // sequences decoded together
 	prompts        []int // rows of prefills
 }
+
+// span is the positions that decoded tokens take in turn: n of them from a first one on.
+type span struct{ first, n int }
+
+// The spans of llama.cpp's own benchmarks: 64 tokens after nothing, and 32 tokens of each of several sequences after
+// prompts of 32.
+var (
+	alone    = span{0, 64}
+	together = span{32, 32}
+)
 
 var (
 	qwen05 = decoderShape{
 		name: "qwen2.5-0.5b", layers: 24, d: 896, ffn: 4864, heads: 14, kvHeads: 2, words: 151936, base: 1e6, eps: 1e-6,
 		bias: true, types: []tensor.QuantKind{tensor.Q80, tensor.Q40, tensor.Q4K, tensor.Q6K},
-		context: 64, prompts: []int{512}, batch: 8,
+		prompts: []int{512}, batch: 8,
 	}
 	stories15m = decoderShape{
 		name: "stories15m", layers: 6, d: 288, ffn: 768, heads: 6, kvHeads: 6, words: 32000, base: 1e4, eps: 1e-5,
-		types: []tensor.QuantKind{tensor.Q80, tensor.Q40}, context: 64, prompts: []int{128, 512}, batch: 8,
+		types: []tensor.QuantKind{tensor.Q80, tensor.Q40}, prompts: []int{128, 512}, batch: 8,
 	}
 )
 
 // decoders are the workloads of a shape: one token of one sequence, one token of each of several sequences, and a whole
-// prompt, of which the logits of the last token are computed.
+// prompt, of which the logits of the last token are computed. A run decodes the next token of a span, which begins anew
+// after its end.
 func decoders(s decoderShape) []Workload {
 	var ws []Workload
-	add := func(kind tensor.QuantKind, use string, sequences, rows int) {
+	add := func(kind tensor.QuantKind, use string, sequences, rows int, at span) {
 		b := &decoder{decoderShape: s, kind: kind}
 		n := float64(sequences * rows)
 		d, width, ffn := float64(s.d), float64(s.width()), float64(s.ffn)
 		layer := d*(width+float64(s.d)+2*ffn) + ffn*d
-		seen := float64(s.context) + 1
-		if rows > 1 {
-			seen = float64(rows+1) / 2
-		}
+		seen := float64(at.first) + float64(at.n+1)/2
 		ws = append(ws, Workload{
 			Name: fmt.Sprintf("%s/%s/%s", s.name, kind, use), Unit: "tokens", Items: n,
 			Flops: 2*float64(s.layers)*n*(layer+2*seen*d) + 2*float64(sequences)*d*float64(s.words),
 			Bytes: float64(s.layers)*(d*(width+d+2*ffn)*bytesOf(b.format(s.d))+ffn*d*bytesOf(b.format(s.ffn))) +
 				d*float64(s.words)*bytesOf(b.wordFormat()),
-			New: func() func() { return newDecoder(s, kind, sequences, rows).forward },
+			New: func() func() { return newDecoder(s, kind, sequences, rows, at).forward },
 		})
 	}
 	for _, kind := range s.types {
-		add(kind, "decode-1", 1, 1)
-		add(kind, fmt.Sprintf("decode-%d", s.batch), s.batch, 1)
+		add(kind, "decode-1", 1, 1, alone)
+		add(kind, fmt.Sprintf("decode-%d", s.batch), s.batch, 1, together)
 		for _, n := range s.prompts {
-			add(kind, fmt.Sprintf("prefill-%d", n), 1, n)
+			add(kind, fmt.Sprintf("prefill-%d", n), 1, n, span{0, n})
 		}
 	}
 	return ws
@@ -84,6 +92,7 @@ type decoder struct {
 	decoderShape
 	kind            tensor.QuantKind
 	b, t            int
+	at              span
 	word            *tensor.PackedQuant // [V, D]
 	layers          []decoderLayer
 	norm            *tensor.Tensor // [D]
@@ -124,13 +133,13 @@ func (m *decoder) wordFormat() tensor.QuantKind {
 	return word.format(m.d)
 }
 
-func newDecoder(s decoderShape, kind tensor.QuantKind, b, t int) *decoder {
+func newDecoder(s decoderShape, kind tensor.QuantKind, b, t int, at span) *decoder {
 	r, past, f, d := &random{state: 1}, &random{state: 2}, tensor.Float32, s.d
-	m := &decoder{decoderShape: s, kind: kind, b: b, t: t}
+	m := &decoder{decoderShape: s, kind: kind, b: b, t: t, at: at}
 	head := d / s.heads
 	m.word = weights(r, m.wordFormat(), s.words, d)
 	m.norm = r.tensor(1, d)
-	m.rope = tensor.NewRoPETable(f, s.context+max(t, 1), head, s.base, false)
+	m.rope = tensor.NewRoPETable(f, at.first+at.n, head, s.base, false)
 	m.x, m.y, m.attended = tensor.New(f, b*t, d), tensor.New(f, b*t, d), tensor.New(f, b*t, d)
 	m.qkv, m.gateUp = tensor.New(f, b*t, s.width()), tensor.New(f, b*t, 2*s.ffn)
 	m.last, m.logits = tensor.New(f, b, d), tensor.New(f, b, s.words)
@@ -147,27 +156,19 @@ func newDecoder(s decoderShape, kind tensor.QuantKind, b, t int) *decoder {
 		}
 		for range b {
 			c := tensor.NewKVCache(f, s.kvHeads, head)
-			c.Reserve(m.start() + t)
-			if n := m.start(); n > 0 {
+			c.Reserve(at.first + at.n)
+			if n := at.first; n > 0 {
 				c.Append(past.tensor(1, n, s.kvHeads*head), past.tensor(1, n, s.kvHeads*head))
 			}
 			l.caches = append(l.caches, c)
 		}
 		m.layers = append(m.layers, l)
 	}
-	for i := range b * t {
+	for range b * t {
 		m.ids = append(m.ids, int32(r.next()%uint64(s.words)))
-		m.positions = append(m.positions, int32(m.start()+i%t))
 	}
+	m.positions = make([]int32, b*t)
 	return m
-}
-
-// start is the position of the first row: prompts begin, tokens go on.
-func (m *decoder) start() int {
-	if m.t > 1 {
-		return 0
-	}
-	return m.context
 }
 
 // weights packs random blocks: digits from a counter, and scales that give weights of about 1/sqrt(k).
@@ -203,19 +204,24 @@ func weights(r *random, kind tensor.QuantKind, n, k int) *tensor.PackedQuant {
 	return w
 }
 
-// forward is one step, after which the caches are as before.
+// forward is one step. It begins the span anew where the step before ended it.
 func (m *decoder) forward() {
-	m.step()
-	for i := range m.layers {
-		for _, c := range m.layers[i].caches {
-			c.Truncate(m.start())
+	if m.layers[0].caches[0].Len() >= m.at.first+m.at.n {
+		for i := range m.layers {
+			for _, c := range m.layers[i].caches {
+				c.Truncate(m.at.first)
+			}
 		}
 	}
+	m.step()
 }
 
 // step computes the logits after the last row of every sequence.
 func (m *decoder) step() {
 	b, t, d := m.b, m.t, m.d
+	for i := range m.positions {
+		m.positions[i] = int32(m.layers[0].caches[0].Len() + i%t)
+	}
 	m.word.Rows(m.x, m.ids) // [B*T, D]
 	for i := range m.layers {
 		m.layer(&m.layers[i])

@@ -12,35 +12,27 @@ import (
 func TestDecoder(t *testing.T) {
 	const prompt = 5
 	shape := decoderShape{
-		name: "tiny", layers: 2, d: 64, ffn: 96, heads: 4, kvHeads: 2, words: 50, base: 1e4, eps: 1e-5, bias: true, context: 8,
+		name: "tiny", layers: 2, d: 64, ffn: 96, heads: 4, kvHeads: 2, words: 50, base: 1e4, eps: 1e-5, bias: true,
 	}
 	for _, kind := range []tensor.QuantKind{tensor.Q80, tensor.Q40, tensor.Q4K} {
-		whole := newDecoder(shape, kind, 1, prompt)
+		whole := newDecoder(shape, kind, 1, prompt, span{0, prompt})
 		whole.step()
 		for _, b := range []int{1, 3} {
-			m := newDecoder(shape, kind, b, 1)
-			for _, l := range m.layers {
-				for _, c := range l.caches {
-					c.Truncate(0)
-				}
-			}
+			m := newDecoder(shape, kind, b, 1, span{0, prompt})
 			for p := range prompt {
 				for i := range b {
-					m.ids[i], m.positions[i] = int32((i+7*p)%shape.words), int32(p)
+					m.ids[i] = int32((i + 7*p) % shape.words)
 				}
 				m.ids[b-1] = whole.ids[p]
-				m.step()
+				m.forward()
 			}
 			if got := m.logits.F32()[(b-1)*shape.words:]; !slices.Equal(got, whole.logits.F32()) {
 				t.Errorf("%s: the logits of %d sequences, token by token, differ from the prompt's", kind, b)
 			}
 		}
 		before := slices.Clone(whole.logits.F32())
-		for i := range whole.layers {
-			whole.layers[i].caches[0].Truncate(0)
-		}
 		whole.forward()
-		if !slices.Equal(before, whole.logits.F32()) || whole.layers[0].caches[0].Len() != 0 {
+		if !slices.Equal(before, whole.logits.F32()) || whole.layers[0].caches[0].Len() != prompt {
 			t.Errorf("%s: a second run differs", kind)
 		}
 	}

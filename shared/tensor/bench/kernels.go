@@ -5,6 +5,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/lowp"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/quant"
 )
 
 // kernel is a case of any family with the peak that it is held against.
@@ -26,6 +27,14 @@ func kernels() []kernel {
 			make: func() gemm.Case {
 				k := c.New()
 				return gemm.Case{Name: k.Name, Flops: k.Ops, Bytes: k.Bytes, Run: k.Run}
+			},
+		})
+	}
+	for _, c := range quant.Cases() {
+		l = append(l, kernel{
+			name: c.Name, peak: func() float64 { return lowp.Peak(lowp.Int8) },
+			make: func() gemm.Case {
+				return gemm.Case{Name: c.Name, Flops: c.Flops, Bytes: c.Bytes, Run: c.New()}
 			},
 		})
 	}

@@ -6,7 +6,7 @@ import "fmt"
 type Case struct {
 	Name  string
 	Flops float64 // of one Run, two for every multiply-add
-	Bytes float64 // of weights read in one Run
+	Bytes float64 // of the weights, the rows and the result, once each
 	New   func() (run func())
 }
 
@@ -17,11 +17,11 @@ func Cases() []Case {
 	for _, kind := range []Kind{Q80, Q40, Q4K, Q6K} {
 		for _, s := range [][3]int{{1, 4864, 1024}, {8, 4864, 1024}, {512, 1024, 1024}} {
 			m, n, k := s[0], s[1], s[2]
-			blocks := n * k / kind.Block()
+			weights := n * k / kind.Block() * kind.BlockBytes()
 			l = append(l, Case{
 				Name:  fmt.Sprintf("quant/%s/%dx%dx%d", kind, m, k, n),
 				Flops: 2 * float64(m) * float64(n) * float64(k),
-				Bytes: float64(blocks * kind.BlockBytes()),
+				Bytes: float64(weights + 4*m*(k+n)),
 				New:   func() func() { return benchCase(kind, m, n, k) },
 			})
 		}
