@@ -95,10 +95,10 @@ func (e *Engine) Chains(ctx context.Context, r ChainRequest) (*Stream, error) {
 	const op = "engine.Chains"
 	m, ok := e.model.(model.Chain)
 	if !ok {
-		return nil, unsupported(op, "run a Gibbs chain")
+		return nil, Unsupported("run a Gibbs chain")
 	}
 	if r.Class != model.Unconditional && !m.Clamps() {
-		return nil, unsupported(op, "clamp a class")
+		return nil, Unsupported("clamp a class")
 	}
 	if r.N < 1 || r.N > MaxChains || r.Sweeps < 1 || r.Every < 1 || !(r.Temperature > 0) {
 		return nil, fault.InvalidField(op, "n", "%d chains, %d sweeps, a report after every %d, temperature %g", r.N, r.Sweeps,

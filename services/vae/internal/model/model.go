@@ -58,12 +58,12 @@ type Prior interface {
 	Draw(z []float32, s rng.Stream, sample uint64, temperature float32, class int32)
 }
 
-// Indexer gives the indices of the codebook that stand for a picture.
+// Indexer gives the indices of the codebook that codes stand for. Unlike the others it may be called from any goroutine.
 type Indexer interface {
-	// Indices writes the indices of n pictures, Codes of each.
-	Indices(dst []int32, x []float32, n int)
-	// Codebook is the number of vectors and Codes that of indices of a picture.
-	Codebook() (vectors, codes int)
+	// Indices writes the indices of n codes, as Encode gave them.
+	Indices(dst []int32, codes []float32, n int)
+	// Codebook is the number of vectors, and that of indices of one picture.
+	Codebook() (vectors, each int)
 }
 
 // Hidden says how many units each hidden layer has, from the picture up; for people.
