@@ -179,7 +179,7 @@ func (t *tiler) loop() {
 		s.Label("loop")
 		for u := range t.unroll {
 			if t.ahead {
-				s.PREFETCHT1(operand.Mem{Base: rowPtr[u], Index: segment, Scale: 1})
+				t.fetchAhead(u)
 			}
 			t.step()
 		}
@@ -198,6 +198,37 @@ func (t *tiler) loop() {
 	s.DECQ(count)
 	s.JNZ(operand.LabelRef("single"))
 	s.Label("done")
+}
+
+// fetchAhead writes what step u of the unrolled loop fetches: in its first half of the rows of A of the tile below, in
+// its second half, if the field fetch is not nil, lines of every panel of B that comes later, half as many as the
+// loop takes.
+func (t *tiler) fetchAhead(u int) {
+	s, half := t.isa, t.unroll/2
+	if u < half {
+		for i := u * t.r / half; i < (u+1)*t.r/half; i++ {
+			s.PREFETCHT1(operand.Mem{Base: rowPtr[i], Index: segment, Scale: 1})
+		}
+		return
+	}
+	if u == half {
+		s.MOVQ(field(offFetch), segment)
+	}
+	skip := fmt.Sprintf("fetched%d", u-half)
+	s.TESTQ(segment, segment)
+	s.JZ(operand.LabelRef(skip))
+	for j := range t.n {
+		m := operand.Mem{Base: segment, Disp: (u - half) * s.width}
+		if j > 0 {
+			m.Index, m.Scale = panelB, uint8(j)
+		}
+		s.PREFETCHT1(m)
+	}
+	if u == t.unroll-1 {
+		s.ADDQ(operand.U32(half*s.width), segment)
+		s.MOVQ(segment, field(offFetch))
+	}
+	s.Label(skip)
 }
 
 // step writes the multiply-adds of one k.

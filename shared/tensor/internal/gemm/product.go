@@ -192,6 +192,7 @@ func (t *productTask[T]) Do(i int) {
 			s.sweepWide(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
 			continue
 		}
+		s.after = t.after(i, n)
 		s.sweep(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
 	}
 	if p.K == 0 {
@@ -203,6 +204,19 @@ func (t *productTask[T]) Do(i int) {
 	if j.ep != nil {
 		j.sums.finish(j.ep, c[col:(rows-1)*p.LDC+col+cols], p.LDC, q.item*p.M+q.r0, col, rows, cols)
 	}
+}
+
+// after is the address of the lines of a packed B that follow step n of part i: those of its next step, or of the part
+// that the same thread takes next if all take turns.
+func (t *productTask[T]) after(i, n int) uintptr {
+	if t.source != panelsOfB {
+		return 0
+	}
+	q := t.j.grid.at(i)
+	if n++; n == len(t.j.steps) {
+		n, q = 0, t.j.grid.at(min(i+pool.Threads(), t.j.grid.count()-1))
+	}
+	return uintptr(t.j.b.base) + uintptr(q.p0*t.j.b.strideP+t.j.steps[n].segs[0].offB)
 }
 
 // groups runs the kernels over the panels of a part, copying those of a tile first: the leading kernel does that by

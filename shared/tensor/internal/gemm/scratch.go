@@ -15,6 +15,8 @@ type scratch[T Float] struct {
 	b    []T   // packed part of B
 	// What the kernels add at last, in the first column: see tile.
 	bias, residual unsafe.Pointer
+	// The lines of B that follow those of the panel group, and those of the part, to be fetched; 0 if not known.
+	next, after uintptr
 
 	tmp  [maxRows * maxPanels * Width]T
 	user uintptr // who used it last, see userOf
@@ -97,7 +99,8 @@ func newScratch[T Float]() *scratch[T] {
 }
 
 func (s *scratch[T]) release() {
-	s.arg, s.bias, s.residual = tile{}, nil, nil // keeps no operand alive, and nothing for the next user to add
+	// It keeps no operand alive, and nothing for the next user to add or to fetch.
+	s.arg, s.bias, s.residual, s.next, s.after = tile{}, nil, nil, 0, 0
 	if size[T]() == 4 {
 		scratch32.put((*scratch[float32])(unsafe.Pointer(s)))
 	} else {

@@ -28,6 +28,10 @@ func (s *scratch[T]) sweep(f kernels, a, c unsafe.Pointer, strideA int, b operan
 		t.np = groupSize(p1-p, f.panels)
 		t.b = unsafe.Add(b.base, p*b.strideP)
 		s.sumsAt(p * Width * es)
+		s.next = s.after
+		if p+t.np < p1 && s.after != 0 {
+			s.next = uintptr(t.b) + uintptr(t.np*b.strideP+segs[0].offB)
+		}
 		s.rows(f, unsafe.Add(c, p*Width*es), 0, n-p*Width, len(segs), add)
 		p += t.np
 	}
@@ -39,6 +43,7 @@ func (s *scratch[T]) rows(f kernels, c unsafe.Pointer, r, left, segs int, add bo
 	t := &s.arg
 	width := min(t.np*Width, left)
 	t.mask = 1<<(width-(t.np-1)*Width) - 1
+	t.fetch = s.next
 	for r < len(s.rowA) {
 		t.mr = groupSize(len(s.rowA)-r, f.rows)
 		s.tileAt(c, r, segs, add)
@@ -47,6 +52,9 @@ func (s *scratch[T]) rows(f kernels, c unsafe.Pointer, r, left, segs int, add bo
 			kernel(unsafe.Pointer(t))
 		} else {
 			s.partial(kernel, c, s.rowC[r:r+t.mr], width, add)
+		}
+		if r > 0 {
+			t.fetch = 0 // two tiles have fetched all
 		}
 		r += t.mr
 	}
