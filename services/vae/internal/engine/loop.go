@@ -192,7 +192,8 @@ func (l *loop) serve(k kind) {
 		l.advance(j, n, err)
 	}
 	if rest := l.active[k]; len(rest) > 1 { // the first one of this pass is the last of the next
-		l.active[k] = append(slices.Delete(rest, 0, 1), rest[0])
+		first := rest[0]
+		l.active[k] = append(slices.Delete(rest, 0, 1), first)
 	}
 }
 
