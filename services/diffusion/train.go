@@ -11,6 +11,7 @@ import (
 	"github.com/manifold-gen/manifold/services/diffusion/recipes"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
+	sharedrecipe "github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/train"
 )
 
@@ -27,7 +28,7 @@ func Starters() fs.FS {
 }
 
 // TrainDeps is what training needs from its surroundings.
-type TrainDeps = recipe.Deps
+type TrainDeps = sharedrecipe.Deps
 
 // Recipes lists the recipes that the binary brings along.
 func Recipes() []string { return recipes.Names() }

@@ -12,7 +12,8 @@
 //     from the Config, added in ascending order. Threads, events, previews and the moments of checkpoints do not
 //     matter, and a run that was killed at any instruction and started again ends with the bytes of one that was not.
 //   - A checkpoint holds weights, averaged weights, optimiser state, the task's own state, counters and the position in
-//     the data, and no time of day. It is written atomically; the newest two stay, and the best by the selection metric.
+//     the data, and no time of day. It is written atomically; the newest two stay, and the best by the selection
+//     metric.
 //   - A checkpoint that cannot be written leaves the older ones as they were and is reported; training goes on and
 //     tries again at the next one. Only a final checkpoint that fails makes the run fail.
 //   - A loss or gradient that is not finite stops the run before the optimiser sees it.

@@ -62,7 +62,8 @@ func checkStages(stages []Stage) error {
 	seen := make(map[string]bool, len(stages))
 	for _, s := range stages {
 		if s.Name == "" || seen[s.Name] || s.Open == nil {
-			return fault.E(fault.Internal, "BAD_STAGE", op, "the stage %q has no name, no task, or the name of another", s.Name)
+			return fault.E(fault.Internal, "BAD_STAGE", op, "the stage %q has no name, no task, or the name of another",
+				s.Name)
 		}
 		seen[s.Name] = true
 	}

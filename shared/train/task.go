@@ -34,9 +34,9 @@ type Task interface {
 // codebook. Checkpoints hold them, and a resumed run finds them as they were.
 type Stateful interface {
 	Task
-	// State returns the tensors, always the same ones in the same order, with distinct names. They may change in AfterStep
-	// alone: a step that is cancelled in the midst of its micro-batches must leave them as they were. What a loss
-	// learns of their next values it keeps elsewhere until then.
+	// State returns the tensors, always the same ones in the same order, with distinct names. They may change in
+	// AfterStep alone: a step that is cancelled in the midst of its micro-batches must leave them as they were. What a
+	// loss learns of their next values it keeps elsewhere until then.
 	State() []weights.Param
 }
 
@@ -95,7 +95,8 @@ const (
 	Finished                    // the run is over, by its steps or by an early stop
 )
 
-var eventNames = [...]string{"started", "stepped", "evaluated", "reported", "previewed", "checkpoint", "warning", "finished"}
+var eventNames = [...]string{"started", "stepped", "evaluated", "reported", "previewed", "checkpoint", "warning",
+	"finished"}
 
 // String is the kind in small letters.
 func (k EventKind) String() string {

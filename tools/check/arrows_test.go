@@ -89,7 +89,7 @@ func service(path string) string {
 // pure are the packages that know nothing of the network.
 var pure = []string{
 	"shared/tensor", "shared/dataset", "shared/metric", "shared/tokenize", "shared/train", "shared/modelstore",
-	"shared/picture", "shared/classify",
+	"shared/picture", "shared/classify", "shared/recipe",
 }
 
 // testSupport are packages for tests alone: they may read the environment and look at everything.

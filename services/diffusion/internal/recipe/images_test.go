@@ -76,14 +76,14 @@ func TestForImages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(p.classes, []string{"cat", "dog"}) || p.train.Len() != 23 || p.selection.Len() != 1 {
-				t.Errorf("classes %q, %d and %d pictures", p.classes, p.train.Len(), p.selection.Len())
+			if !slices.Equal(p.Classes, []string{"cat", "dog"}) || p.Train.Len() != 23 || p.Selection.Len() != 1 {
+				t.Errorf("classes %q, %d and %d pictures", p.Classes, p.Train.Len(), p.Selection.Len())
 			}
 			seen := make(map[int]bool)
-			for i := range p.train.Len() {
-				seen[p.train.Index(i)] = true
+			for i := range p.Train.Len() {
+				seen[p.Train.Index(i)] = true
 			}
-			seen[p.selection.Index(0)] = true
+			seen[p.Selection.Index(0)] = true
 			if len(seen) != 24 {
 				t.Errorf("the splits hold %d different pictures, want 24", len(seen))
 			}

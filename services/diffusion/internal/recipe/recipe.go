@@ -2,12 +2,12 @@ package recipe
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/train"
 
 	"github.com/manifold-gen/manifold/services/diffusion/internal/schedule"
@@ -22,26 +22,11 @@ type Recipe struct {
 	Licence     string `yaml:"licence,omitempty"`     // of the weights; that of the data
 	Seed        uint64 `yaml:"seed"`                  // of initial weights, data order and all draws; 0
 
-	Data      Data         `yaml:"data"`
+	Data      recipe.Data  `yaml:"data"`
 	Model     Model        `yaml:"model,omitempty"`
 	Diffusion Diffusion    `yaml:"diffusion,omitempty"`
 	Train     train.Config `yaml:"train"`
 	Preview   Preview      `yaml:"preview,omitempty"`
-}
-
-// Data names the pictures. Exactly one of Name and Images is set.
-type Data struct {
-	Name     string `yaml:"name,omitempty"`     // of a registered data set, whose splits train and select are used
-	Images   string `yaml:"images,omitempty"`   // a folder or .zip of pictures, classes by folder; a .csv; an IDX file
-	Size     int    `yaml:"size,omitempty"`     // height and width; the data set's own, or the first picture's
-	Channels int    `yaml:"channels,omitempty"` // 1 or 3; the data set's own, or 3
-	Licence  string `yaml:"licence,omitempty"`  // of Images
-	// Train and Select are numbers of pictures. Of a registered set they limit its splits; 0 takes all of a split. Of
-	// Images, Select are taken at random, 0 for one in twenty but at most 1,000, and Train of the others, 0 for all.
-	Train  int `yaml:"train,omitempty"`
-	Select int `yaml:"select,omitempty"`
-	// Unlabelled leaves the classes of the set aside.
-	Unlabelled bool `yaml:"unlabelled,omitempty"`
 }
 
 // Model is the network, as unet.Config; zero values are those of the default for the size of the pictures.
@@ -77,17 +62,18 @@ type Preview struct {
 	Count    int      `yaml:"count,omitempty"`    // pictures; one a class, at most 16
 }
 
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-
-// MaxRecipe is the largest recipe in bytes.
-const MaxRecipe = 64 << 10
+// Family is the name of this family in recipes and manifests.
+const Family = "diffusion"
 
 // Parse reads a recipe in YAML and fills in the defaults that do not depend on the data. Errors are of kind Invalid.
 func Parse(text []byte) (*Recipe, error) {
 	const op = "recipe.Parse"
+	if err := recipe.CheckFamily(text, Family); err != nil {
+		return nil, fault.Wrap(op, err)
+	}
 	r := new(Recipe)
-	if err := decodeStrict(text, r); err != nil {
-		return nil, fault.E(fault.Invalid, "BAD_RECIPE", op, "%w", err)
+	if err := recipe.Decode(text, r); err != nil {
+		return nil, fault.Wrap(op, err)
 	}
 	r.setDefaults()
 	return r, fault.Wrap(op, r.validate())
@@ -120,30 +106,20 @@ func (r *Recipe) validate() error {
 	bad := func(field, format string, args ...any) {
 		wrong = append(wrong, fault.Violation{Field: field, Description: fmt.Sprintf(format, args...)})
 	}
-	if !namePattern.MatchString(r.Name) {
-		bad("name", "%.80q, want 1 to 63 lower-case letters, digits and dashes, not beginning with a dash", r.Name)
-	}
-	if r.Family != "" && r.Family != "diffusion" {
+	wrong = append(append(wrong, recipe.CheckName(r.Name)...), r.Data.Check()...)
+	if r.Family != "" && r.Family != Family {
 		bad("family", "%.80q, this service trains diffusion", r.Family)
-	}
-	if (r.Data.Name == "") == (r.Data.Images == "") {
-		bad("data", "want one of name and images")
 	}
 	for _, n := range []struct {
 		field       string
 		v, low, top int
 	}{
-		{"data.size", r.Data.Size, 0, 1024},
-		{"data.train", r.Data.Train, 0, 1 << 30}, {"data.select", r.Data.Select, 0, 1 << 30},
 		{"diffusion.timesteps", r.Diffusion.Timesteps, 1, 1_000_000},
 		{"preview.steps", r.Preview.Steps, 1, r.Diffusion.Timesteps}, {"preview.count", r.Preview.Count, 0, 256},
 	} {
 		if n.v < n.low || n.v > n.top {
 			bad(n.field, "%d, want %d to %d", n.v, n.low, n.top)
 		}
-	}
-	if c := r.Data.Channels; c != 0 && c != 1 && c != 3 {
-		bad("data.channels", "%d, want 1 (grey) or 3 (colour)", c)
 	}
 	if p := r.Diffusion.ClassDropout; p != nil && !(*p >= 0 && *p < 1) {
 		bad("diffusion.class_dropout", "%v, want 0 up to below 1", *p)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
+	"github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/tensor/nn"
 	"github.com/manifold-gen/manifold/shared/tensor/weights"
 	"github.com/manifold-gen/manifold/shared/train"
@@ -28,13 +29,13 @@ func text(t *testing.T, name string) []byte {
 	return b
 }
 
-func deps(t *testing.T) Deps {
+func deps(t *testing.T) recipe.Deps {
 	t.Helper()
 	store, err := modelstore.Open(modelstore.Root{Name: "user", Dir: t.TempDir(), Writable: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Deps{Store: store, Runs: t.TempDir()}
+	return recipe.Deps{Store: store, Runs: t.TempDir()}
 }
 
 func wantFault(t *testing.T, err error, kind fault.Kind, parts ...string) {
@@ -84,6 +85,24 @@ func TestRecipesThatComeWithTheServiceAreValid(t *testing.T) {
 	}
 }
 
+// TestRunDirsStayWhereTheyWere: a run that an earlier version began goes on.
+func TestRunDirsStayWhereTheyWere(t *testing.T) {
+	for _, want := range []string{"tiny-2ba8d86a7495", "mnist-45c9e561f0e5", "glyphs-beff43d01d49"} {
+		name, _, _ := strings.Cut(want, "-")
+		r, err := Parse(text(t, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := r.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := recipe.RunDir(r.Name, y); got != want {
+			t.Errorf("the directory of %s is %s, was %s", name, got, want)
+		}
+	}
+}
+
 func TestParseErrors(t *testing.T) {
 	rows := []struct{ name, text, want string }{
 		{"empty", "", "empty"},
@@ -111,7 +130,7 @@ func TestParseErrors(t *testing.T) {
 		{"attention", "name: a\ndata: {name: x, size: 1024}\nmodel: {channels: [8], patch_size: 1}\ntrain: {steps: 1}",
 			"attention of one picture of 1024x1024"},
 		{"micro", "name: a\ndata: {name: x}\ntrain: {steps: 1, batch: 65536, micro: 65536}", "train.micro: 65536, want at most"},
-		{"huge", strings.Repeat("#", MaxRecipe+1), "at most"},
+		{"huge", strings.Repeat("#", recipe.MaxText+1), "at most"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -279,7 +298,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse(again); err != nil && len(again) <= MaxRecipe {
+		if _, err := Parse(again); err != nil && len(again) <= recipe.MaxText {
 			t.Errorf("a recipe that was read cannot be read again: %v\n%s", err, again)
 		}
 	})

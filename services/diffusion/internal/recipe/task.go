@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/autograd"
 	"github.com/manifold-gen/manifold/shared/tensor/nn"
@@ -23,7 +24,7 @@ import (
 // algorithm 1), with the prediction of Salimans and Ho (2022) and the class dropout of Ho and Salimans (2022).
 type task struct {
 	recipe *Recipe
-	data   *pictures
+	data   *recipe.Pictures
 	cfg    unet.Config
 	net    *unet.UNet
 	twin   *unet.UNet // holds the weights that are evaluated and shown
@@ -40,8 +41,8 @@ type task struct {
 }
 
 // newTask draws the initial weights of a recipe's network.
-func newTask(r *Recipe, data *pictures) (*task, error) {
-	cfg, err := r.network(data.size, data.channels, len(data.classes))
+func newTask(r *Recipe, data *recipe.Pictures) (*task, error) {
+	cfg, err := r.network(data.Height, data.Channels, len(data.Classes))
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +75,12 @@ func newTask(r *Recipe, data *pictures) (*task, error) {
 func (t *task) Params() []*nn.Param { return t.params }
 
 // Samples implements train.Task.
-func (t *task) Samples() int { return t.data.train.Len() }
+func (t *task) Samples() int { return t.data.Train.Len() }
 
 // Fingerprint implements train.Task.
 func (t *task) Fingerprint() string {
 	text, err := json.Marshal([]any{
-		"diffusion", t.cfg, t.recipe.Seed, t.data.fingerprint(), t.recipe.Diffusion.MinSNR, t.drop,
+		"diffusion", t.cfg, t.recipe.Seed, t.data.Fingerprint(), t.recipe.Diffusion.MinSNR, t.drop,
 		t.recipe.Diffusion.Flip,
 	})
 	if err != nil {
@@ -109,7 +110,7 @@ func (t *task) Loss(tape *autograd.Tape, b train.Batch) (*autograd.Value, error)
 	root := tape.Arena().New(tensor.Float32, n, 1, 1, 1) // square roots of the rows' loss weights
 	for i, s := range b.Samples {
 		d := draw{stream: b.Rng, number: b.Draws[i], step: uint32(b.Step), drop: t.drop, flip: t.recipe.Diffusion.Flip,
-			picture: t.data.train.Index(int(s))}
+			picture: t.data.Train.Index(int(s))}
 		if err := t.row(x, target, root, i, d); err != nil {
 			return nil, err
 		}
@@ -136,7 +137,7 @@ func (t *task) room(n int) {
 // row draws row i of a batch: the noisy picture, what the network should say, and the weight of its loss.
 func (t *task) row(x, target, root *tensor.Tensor, i int, d draw) error {
 	size := len(t.x0)
-	if err := t.data.train.Picture(d.picture, t.x0); err != nil {
+	if err := t.data.Train.Picture(d.picture, t.x0); err != nil {
 		return fault.Wrap("recipe.Loss", err)
 	}
 	var step [1]int32
@@ -160,7 +161,7 @@ func (t *task) row(x, target, root *tensor.Tensor, i int, d draw) error {
 			d.stream.Uniform(u[:], d.number, d.step, rng.Drop)
 		}
 		if u[0] >= d.drop {
-			t.class[i] = int32(t.data.train.Label(d.picture))
+			t.class[i] = int32(t.data.Train.Label(d.picture))
 		}
 	}
 	return nil
@@ -206,7 +207,7 @@ func (t *task) Evaluate(ctx context.Context, model []weights.Param) (map[string]
 	if err := t.load(model); err != nil {
 		return nil, err
 	}
-	n := t.data.selection.Len()
+	n := t.data.Selection.Len()
 	var total float64
 	for from := 0; from < n; from += evalBatch {
 		if err := ctx.Err(); err != nil {
@@ -232,18 +233,18 @@ func (t *task) evaluate(from, to int) (float64, error) {
 	size := len(t.x0)
 	for i := range n {
 		at := from + i
-		picture := t.data.selection.Index(at)
-		if err := t.data.selection.Picture(picture, t.x0); err != nil {
+		picture := t.data.Selection.Index(at)
+		if err := t.data.Selection.Picture(picture, t.x0); err != nil {
 			return 0, fault.Wrap("recipe.Evaluate", err)
 		}
 		stream.Normal(t.eps, uint64(at), 0, rng.Noise)
-		step := (2*at + 1) * t.sch.T() / (2 * t.data.selection.Len())
+		step := (2*at + 1) * t.sch.T() / (2 * t.data.Selection.Len())
 		schedule.AddNoise(x.F32()[i*size:(i+1)*size], t.x0, t.eps, t.sch.AlphaBar[step])
 		schedule.Target(target.F32()[i*size:(i+1)*size], t.x0, t.eps, t.pred, t.sch.AlphaBar[step])
 		t.timestep[i] = float32(step)
 		t.class[i] = int32(c.Classes)
 		if c.Classes > 0 {
-			t.class[i] = int32(t.data.selection.Label(picture))
+			t.class[i] = int32(t.data.Selection.Label(picture))
 		}
 	}
 	var sum float64

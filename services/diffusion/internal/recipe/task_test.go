@@ -55,7 +55,7 @@ func TestInitialLoss(t *testing.T) {
 		x0 := make([]float32, size)
 		target := make([]float32, size)
 		for i, s := range b.Samples {
-			if err := k.data.train.Picture(int(s), x0); err != nil {
+			if err := k.data.Train.Picture(int(s), x0); err != nil {
 				t.Fatal(err)
 			}
 			b.Rng.Ints(step[:], 100, b.Draws[i], 3, rng.Time)
@@ -110,9 +110,9 @@ func TestClassDropout(t *testing.T) {
 		switch int(c) {
 		case k.cfg.Classes:
 			hidden++
-		case k.data.train.Label(int(b.Samples[i])):
+		case k.data.Train.Label(int(b.Samples[i])):
 		default:
-			t.Fatalf("row %d has class %d, its label is %d", i, c, k.data.train.Label(int(b.Samples[i])))
+			t.Fatalf("row %d has class %d, its label is %d", i, c, k.data.Train.Label(int(b.Samples[i])))
 		}
 	}
 	// 25 expected, standard deviation 4.7.

@@ -7,6 +7,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/dataset"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
+	sharedrecipe "github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/train"
 	"github.com/manifold-gen/manifold/shared/wire/jobs"
 )
@@ -60,7 +61,7 @@ func (t Trainer) Train(ctx context.Context, text, dir string, events func(train.
 	if file != "" {
 		r.Data.Name, r.Data.Images = "", file
 	}
-	e, err := r.Run(ctx, recipe.Deps{Store: t.Store, Data: t.Data, Runs: dir}, events)
+	e, err := r.Run(ctx, sharedrecipe.Deps{Store: t.Store, Data: t.Data, Runs: dir}, events)
 	if err != nil {
 		return "", err
 	}

@@ -10,14 +10,26 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/manifold-gen/manifold/shared/fault"
 )
 
-// decodeStrict reads one YAML document into out, a pointer to a struct. An unknown field is an error that names its
-// line and lists the fields that are known there; so are a second document, anchors (a few bytes of them can stand
-// for gigabytes) and more than MaxRecipe bytes.
-func decodeStrict(text []byte, out any) error {
-	if len(text) > MaxRecipe {
-		return fmt.Errorf("the recipe has %d bytes, at most %d", len(text), MaxRecipe)
+// MaxText is the largest recipe in bytes.
+const MaxText = 64 << 10
+
+// Decode reads one YAML document into out, a pointer to a struct. An unknown field is an error that names its line and
+// lists the fields that are known there; so are a second document, anchors (a few bytes of them can stand for
+// gigabytes) and more than MaxText bytes. Errors are of kind Invalid.
+func Decode(text []byte, out any) error {
+	if err := decode(text, out); err != nil {
+		return fault.E(fault.Invalid, "BAD_RECIPE", "recipe.Decode", "%w", err)
+	}
+	return nil
+}
+
+func decode(text []byte, out any) error {
+	if len(text) > MaxText {
+		return fmt.Errorf("the recipe has %d bytes, at most %d", len(text), MaxText)
 	}
 	var doc yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(text))
