@@ -11,5 +11,6 @@ import (
 // only measures speed.
 func TestNoFusedProducts(t *testing.T) {
 	allowed := []string{".FMA32", ".fma32", ".oddFMA32", ".PeakFMA"}
-	fusedtest.Check(t, allowed, ".", "./rng", "./internal/vec", "./internal/gemm", "./internal/quant", "./internal/lowp")
+	fusedtest.Check(t, allowed, ".", "./rng", "./internal/vec", "./internal/gemm", "./internal/quant", "./internal/lowp",
+		"./internal/depthwise")
 }

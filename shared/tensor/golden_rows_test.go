@@ -57,9 +57,11 @@ var covers = map[string][]string{
 	"softmax": {"Softmax"}, "log_softmax": {"LogSoftmax"}, "softmax_grad": {"SoftmaxGrad"},
 	"log_softmax_grad": {"LogSoftmaxGrad"},
 	"matmul":           {"MatMul"}, "matmul_grad": {"MatMul"}, "matmul_ex": {"MatMulEx", "MatMulPacked"},
-	"conv2d":     {"Conv2D", "Conv2DInputGrad", "Conv2DWeightGrad"},
-	"conv2d_ex":  {"Conv2DEx", "Conv2DPacked"},
-	"group_norm": {"GroupNorm", "GroupNormGrad"}, "group_norm_silu": {"GroupNormSiLU"},
+	"conv2d":       {"Conv2D", "Conv2DInputGrad", "Conv2DWeightGrad"},
+	"conv2d_ex":    {"Conv2DEx", "Conv2DPacked"},
+	"depthwise":    {"DepthwiseConv2D", "DepthwiseConv2DInputGrad", "DepthwiseConv2DWeightGrad"},
+	"depthwise_ex": {"DepthwiseConv2DEx"},
+	"group_norm":   {"GroupNorm", "GroupNormGrad"}, "group_norm_silu": {"GroupNormSiLU"},
 	"layer_norm": {"LayerNorm", "LayerNormGrad"},
 	"permute":    {"Permute"}, "concat": {"Concat"}, "slice": {"Slice"}, "pad_into": {"PadInto"},
 	"gather": {"Gather"}, "scatter_add": {"ScatterAdd"},
@@ -147,6 +149,22 @@ var operations = map[string]func(g *golden) []*Tensor{
 		y, z := g.like(0), g.like(0)
 		Conv2DEx(y, g.in[0], g.in[1], g.spec(), g.epilogue())
 		Conv2DPacked(z, g.in[0], PackConv(g.in[1]), g.spec(), g.epilogue())
+		return []*Tensor{sameOrNaN(y, z)}
+	},
+	"depthwise": func(g *golden) []*Tensor {
+		y, dx, dw := g.like(0), g.like(1), g.like(2)
+		DepthwiseConv2D(y, g.in[0], g.in[1], g.spec())
+		DepthwiseConv2DInputGrad(dx, g.in[2], g.in[1], g.spec())
+		DepthwiseConv2DWeightGrad(dw, g.in[0], g.in[2], g.spec())
+		return []*Tensor{y, dx, dw}
+	},
+	"depthwise_ex": func(g *golden) []*Tensor {
+		y, z := g.like(0), g.like(0)
+		DepthwiseConv2DEx(y, g.in[0], g.in[1], g.spec(), g.epilogue())
+		DepthwiseConv2D(z, g.in[0], g.in[1], g.spec())
+		Add(z, z, g.in[2])
+		SiLU(z, z)
+		Add(z, z, g.in[3])
 		return []*Tensor{sameOrNaN(y, z)}
 	},
 	"group_norm": func(g *golden) []*Tensor {

@@ -47,6 +47,8 @@ func TestMisuse(t *testing.T) {
 		{"PackB", func() { PackB(f(2, 3, 4), false) }},
 		{"PackConv", func() { PackConv(f(2, 3)) }},
 		{"Conv2D", func() { Conv2D(f(1, 2, 2, 1), f(1, 2, 2, 3), f(3, 3, 3, 1), ConvSpec{}) }},
+		{"DepthwiseConv2D", func() { DepthwiseConv2D(f(1, 2, 2, 4), f(1, 2, 2, 4), f(1, 1, 2, 4), ConvSpec{}) }},
+		{"DepthwiseConv2D", func() { DepthwiseConv2D(f(1, 2, 2, 4), f(1, 2, 2, 4), f(1, 1, 4, 2), ConvSpec{}) }},
 		{"Conv2D", func() { Conv2D(f(1, 2, 2, 1), f(1, 2, 2, 3), f(1, 1, 2, 1), ConvSpec{}) }},
 		{"Conv2D", func() { Conv2D(f(1, 2, 2, 1), f(1, 2, 2, 3), f(1, 1, 3, 1), ConvSpec{PadTop: -1}) }},
 		{"GroupNorm", func() { GroupNorm(f(2, 6), f(2, 4), f(2, 4), f(2, 6), f(6), f(6), 4, 1e-5) }},

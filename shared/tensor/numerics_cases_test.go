@@ -93,6 +93,7 @@ func numericsCases() []numericsCase {
 	cs = append(cs, attentionNumerics()...)
 	cs = append(cs, quantCases()...)
 	cs = append(cs, convCases()...)
+	cs = append(cs, depthwiseCases()...)
 	return cs
 }
 

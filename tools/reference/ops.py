@@ -237,6 +237,44 @@ def convs(g):
           pad_top=1, pad_bottom=1, pad_left=1, pad_right=1)
 
 
+def depthwise(g):
+    """Weights are [KH, KW, C, M]; channel c*M+m of the result is channel c under filter m, as in PyTorch."""
+    def conv(x, w, sh, sw, pt, pb, pl, pr):
+        kh, kw, c, m = w.shape
+        x = F.pad(nchw(x), (pl, pr, pt, pb))
+        return nhwc(F.conv2d(x, w.permute(2, 3, 0, 1).reshape(c * m, 1, kh, kw), stride=(sh, sw), groups=c))
+
+    rows = (  # name, x [N,H,W,C], kernel, M, strides, pads (top, bottom, left, right)
+        ("3x3_same", (2, 7, 12, 20), (3, 3), 1, (1, 1), (1, 1, 1, 1)),
+        ("3x3_stride2", (2, 8, 9, 32), (3, 3), 1, (2, 2), (1, 1, 1, 1)),
+        ("3x3_stride2_asym", (1, 8, 8, 16), (3, 3), 1, (2, 2), (0, 1, 0, 1)),
+        ("7x7", (1, 9, 10, 24), (7, 7), 1, (1, 1), (3, 3, 3, 3)),
+        ("5x5_stride2", (1, 11, 9, 17), (5, 5), 1, (2, 2), (2, 2, 2, 2)),
+        ("few_channels", (2, 6, 5, 3), (3, 3), 1, (1, 1), (1, 1, 1, 1)),
+        ("multiplier_2", (2, 6, 5, 3), (3, 3), 2, (1, 1), (1, 1, 1, 1)),
+        ("multiplier_3_stride2", (1, 7, 6, 12), (3, 3), 3, (2, 2), (1, 1, 1, 1)),
+        ("stride_3_unused_rows", (1, 9, 8, 18), (2, 2), 1, (3, 3), (0, 0, 0, 0)),
+        ("pad_wider_than_kernel", (1, 3, 3, 16), (3, 3), 1, (1, 1), (3, 3, 3, 3)),
+    )
+    for name, shape, (kh, kw), m, (sh, sw), (pt, pb, pl, pr) in rows:
+        x, w = g.randn(*shape), g.randn(kh, kw, shape[3], m, scale=1 / math.sqrt(kh * kw))
+        args = (sh, sw, pt, pb, pl, pr)
+        dy = g.randn(*conv(x, w, *args).shape)
+        attrs = dict(stride_h=sh, stride_w=sw, pad_top=pt, pad_bottom=pb, pad_left=pl, pad_right=pr)
+
+        def run(x, w, dy, args=args):
+            x, w = leaf(x), leaf(w)
+            y = conv(x, w, *args)
+            return (y, *grads(y, dy, x, w))
+
+        g.add(f"depthwise.{name}", [x, w, dy], run, **attrs)
+    x, w = g.randn(1, 4, 5, 18), g.randn(3, 3, 18, 1, scale=0.3)
+    bias, res = g.randn(18), g.randn(1, 4, 5, 18)
+    g.add("depthwise_ex.silu_residual", [x, w, bias, res],
+          lambda x, w, b, r: F.silu(conv(x, w, 1, 1, 1, 1, 1, 1) + b) + r, act="silu", stride_h=1, stride_w=1,
+          pad_top=1, pad_bottom=1, pad_left=1, pad_right=1)
+
+
 def norms(g):
     def group(x, gamma, beta, dy, groups, eps, silu):
         x, gamma, beta = leaf(x), leaf(gamma), leaf(beta)
@@ -419,7 +457,8 @@ def clip(a, b, max_norm=1.0):
 
 def main(path):
     g = Goldens(20260101)
-    for part in (unary, binary, reductions, products, convs, norms, movement, attention, losses, optimisers):
+    for part in (unary, binary, reductions, products, convs, norms, movement, attention, losses, optimisers,
+                 depthwise):
         part(g)
     g.save(path, program="tools/reference/ops.py")
 

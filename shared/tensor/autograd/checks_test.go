@@ -33,6 +33,25 @@ func conv(name string, x, w input, s tensor.ConvSpec) []check {
 	}
 }
 
+// depthwise checks the three depthwise convolutions of one geometry: x [N, H, W, C], w [KH, KW, C, M].
+func depthwise(name string, x, w input, s tensor.ConvSpec) []check {
+	ho, wo := s.Out(x.shape[1], x.shape[2], w.shape[0], w.shape[1])
+	co := w.shape[2] * w.shape[3]
+	y := in(x.shape[0], ho, wo, co)
+	return []check{
+		{name, []input{x, w, in(co), y},
+			func(in []*Value) *Value {
+				return DepthwiseConv2D(in[0], in[1], s, Epilogue{Bias: in[2], Act: tensor.ActSiLU, Residual: in[3]})
+			}},
+		bin(name+" input", func(y, w *Value) *Value {
+			return DepthwiseConv2DInputGrad(y, w, x.shape[1], x.shape[2], s)
+		}, y, w),
+		bin(name+" weight", func(x, y *Value) *Value {
+			return DepthwiseConv2DWeightGrad(x, y, w.shape[0], w.shape[1], s)
+		}, x, y),
+	}
+}
+
 func part(n int, f func(x, gamma, dy *Value) [3]*Value) func(in []*Value) *Value {
 	return func(in []*Value) *Value { return f(in[0], in[1], in[2])[n] }
 }
@@ -203,6 +222,9 @@ var checks = flatten([]check{
 	conv("Conv2D 3x3", in(2, 3, 4, 2), in(3, 3, 2, 3), tensor.Same(3)),
 	conv("Conv2D 1x1", in(1, 2, 2, 3), in(1, 1, 3, 2), tensor.ConvSpec{}),
 	conv("Conv2D stride 2", in(1, 4, 5, 2), in(3, 3, 2, 2),
+		tensor.ConvSpec{StrideH: 2, StrideW: 2, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}),
+	depthwise("DepthwiseConv2D", in(2, 3, 4, 2), in(3, 3, 2, 1), tensor.Same(3)),
+	depthwise("DepthwiseConv2D multiplier", in(1, 4, 5, 2), in(3, 3, 2, 3),
 		tensor.ConvSpec{StrideH: 2, StrideW: 2, PadTop: 1, PadBottom: 1, PadLeft: 1, PadRight: 1}),
 	conv("Conv2D uneven", in(1, 4, 4, 1), in(2, 3, 1, 2),
 		tensor.ConvSpec{StrideH: 1, StrideW: 2, PadTop: 0, PadBottom: 1, PadLeft: 2, PadRight: 1}),

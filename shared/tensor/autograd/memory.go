@@ -100,7 +100,8 @@ var (
 	dropsResult = [numOps]bool{
 		OpNeg: true, OpSiLU: true, OpGELU: true, OpScale: true, OpAddScalar: true, OpAdd: true, OpSub: true, OpMul: true,
 		OpSquare: true, OpSum: true, OpSumTo: true, OpBroadcastTo: true, OpMatMul: true, OpConv2D: true, OpGroupNorm: true,
-		OpGroupNormSiLU: true, OpLayerNorm: true, OpPermute: true, OpConcat: true, OpSlice: true, OpPadInto: true,
+		OpDepthwiseConv2D: true,
+		OpGroupNormSiLU:   true, OpLayerNorm: true, OpPermute: true, OpConcat: true, OpSlice: true, OpPadInto: true,
 		OpGather: true, OpScatterAdd: true, OpUpsampleNearest2: true, OpSumPool2: true, OpMaxPool2: true,
 		OpSpaceToDepth2: true, OpDepthToSpace2: true,
 	}

@@ -60,6 +60,9 @@ const (
 	OpConv2D
 	OpConv2DInputGrad
 	OpConv2DWeightGrad
+	OpDepthwiseConv2D
+	OpDepthwiseConv2DInputGrad
+	OpDepthwiseConv2DWeightGrad
 
 	OpGroupNorm
 	OpGroupNormGrad
@@ -97,7 +100,9 @@ var opNames = [numOps]string{
 	OpBroadcastTo: "BroadcastTo", OpMaxAlong: "MaxAlong", OpSoftmax: "Softmax",
 	OpSoftmaxGrad: "SoftmaxGrad", OpLogSoftmax: "LogSoftmax", OpMatMul: "MatMul", OpConv2D: "Conv2D",
 	OpConv2DInputGrad: "Conv2DInputGrad", OpConv2DWeightGrad: "Conv2DWeightGrad",
-	OpGroupNorm: "GroupNorm", OpGroupNormGrad: "GroupNormGrad", OpLayerNorm: "LayerNorm",
+	OpDepthwiseConv2D: "DepthwiseConv2D", OpDepthwiseConv2DInputGrad: "DepthwiseConv2DInputGrad",
+	OpDepthwiseConv2DWeightGrad: "DepthwiseConv2DWeightGrad",
+	OpGroupNorm:                 "GroupNorm", OpGroupNormGrad: "GroupNormGrad", OpLayerNorm: "LayerNorm",
 	OpLayerNormGrad: "LayerNormGrad", OpReshape: "Reshape", OpPermute: "Permute", OpConcat: "Concat",
 	OpSlice: "Slice", OpPadInto: "PadInto", OpGather: "Gather", OpScatterAdd: "ScatterAdd",
 	OpUpsampleNearest2: "UpsampleNearest2", OpSumPool2: "SumPool2", OpMaxPool2: "MaxPool2",

@@ -159,6 +159,32 @@ var table = [numOps]row{
 		},
 		func(v, g *Value) *Value { return Conv2D(v.in[0], g, v.attr.spec, Epilogue{}) },
 	}},
+	// So are those of a kernel for each channel.
+	OpDepthwiseConv2D: {pulls: []pull{
+		func(v, g *Value) *Value {
+			x, w := v.in[0], v.in[1]
+			return DepthwiseConv2DInputGrad(g, w, x.Dim(1), x.Dim(2), v.attr.spec)
+		},
+		func(v, g *Value) *Value {
+			x, w := v.in[0], v.in[1]
+			return DepthwiseConv2DWeightGrad(x, g, w.Dim(0), w.Dim(1), v.attr.spec)
+		},
+		same, same,
+	}},
+	OpDepthwiseConv2DInputGrad: {pulls: []pull{
+		func(v, g *Value) *Value { return DepthwiseConv2D(g, v.in[1], v.attr.spec, Epilogue{}) },
+		func(v, g *Value) *Value {
+			dy, w := v.in[0], v.in[1]
+			return DepthwiseConv2DWeightGrad(g, dy, w.Dim(0), w.Dim(1), v.attr.spec)
+		},
+	}},
+	OpDepthwiseConv2DWeightGrad: {pulls: []pull{
+		func(v, g *Value) *Value {
+			x, dy := v.in[0], v.in[1]
+			return DepthwiseConv2DInputGrad(dy, g, x.Dim(1), x.Dim(2), v.attr.spec)
+		},
+		func(v, g *Value) *Value { return DepthwiseConv2D(v.in[0], g, v.attr.spec, Epilogue{}) },
+	}},
 	OpAttention:     {fused: attentionGrad},
 	OpAttentionGrad: {expand: expandAttentionGrad},
 

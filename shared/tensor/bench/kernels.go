@@ -3,6 +3,7 @@ package bench
 import (
 	"github.com/manifold-gen/manifold/shared/tensor/internal/attn"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/depthwise"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/gemm"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/lowp"
 	"github.com/manifold-gen/manifold/shared/tensor/internal/quant"
@@ -18,7 +19,7 @@ type kernel struct {
 // kernels lists the cases of all families.
 func kernels() []kernel {
 	var l []kernel
-	for _, c := range gemm.Cases() {
+	for _, c := range append(gemm.Cases(), depthwise.Cases()...) {
 		l = append(l, kernel{name: c.Name, peak: Peak, make: c.New})
 	}
 	for _, c := range lowp.Cases() {
