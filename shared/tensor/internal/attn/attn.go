@@ -58,10 +58,11 @@ type task[T Float] struct {
 
 	kPanels, vPanels []T // of all items, if they are packed first
 	packing          bool
-	parts            int // of the packing of an item
-	positions        int // of a query block
-	blocks           int // of an item; 1 if a part does whole items
-	items            int // of a part
+	parts            int  // of the packing of an item
+	positions        int  // of a query block
+	blocks           int  // of an item; 1 if a part does whole items
+	items            int  // of a part
+	tokens           bool // a part does the only query of a sequence for all heads
 }
 
 var (
@@ -111,7 +112,16 @@ func (t *task[T]) run() {
 	n, threads := t.B*t.KVHeads, pool.Threads()
 	t.positions, t.blocks, t.items = t.blockPositions(), 1, 1
 	total := each * float64(n)
+	t.tokens = t.cached && t.T == 1 && t.lse == nil && (total < small || t.B >= threads)
 	switch {
+	case t.tokens && total >= small:
+		pool.Run(t.B, t)
+		return
+	case t.tokens:
+		for b := range t.B {
+			t.Do(b)
+		}
+		return
 	case total < small:
 		t.items = max(n, 1)
 		for i := range (n + t.items - 1) / t.items {
@@ -165,7 +175,9 @@ func (t *task[T]) Do(part int) {
 		return
 	}
 	w := workers[T]().get()
-	if t.blocks > 1 {
+	if t.tokens {
+		t.token(w, part)
+	} else if t.blocks > 1 {
 		t.queries(w, t.source(w, part/t.blocks), part/t.blocks, part%t.blocks*t.positions)
 	} else {
 		for i := part * t.items; i < min((part+1)*t.items, t.B*t.KVHeads); i++ {
@@ -261,7 +273,9 @@ func (t *task[T]) queries(w *worker[T], s source[T], item, from int) {
 			w.n[i*group+g] = keys
 		}
 	}
-	w.attend(s)
+	w.heads = append(w.heads[:0], s)
+	w.attend(w.heads)
+	w.heads[0] = source[T]{} // keeps no cache alive
 	w.results()
 	for g := range group {
 		dst := t.dst.at(b*t.T+from, h*group+g, t.E)
@@ -274,6 +288,31 @@ func (t *task[T]) queries(w *worker[T], s source[T], item, from int) {
 			if t.lse != nil {
 				t.lse[(b*t.Heads+h*group+g)*t.T+from+i] = w.logSumExp(r)
 			}
+		}
+	}
+}
+
+// token does the only query of a sequence for all heads, whose rows lie side by side, over a cache.
+func (t *task[T]) token(w *worker[T], b int) {
+	w.begin(t.Heads, t.E)
+	scale := [1]T{T(t.Scale)}
+	scaleRows(w.q, t.q.at(b, 0, t.E), t.E, t.E, t.Heads, t.E, scale[:], 0)
+	keys := t.keysOf(b, 0)
+	for r := range w.n {
+		w.n[r] = keys
+	}
+	w.heads = w.heads[:0]
+	for h := range t.KVHeads {
+		w.heads = append(w.heads, t.caches[b].source(h))
+	}
+	w.attend(w.heads)
+	clear(w.heads) // keeps no cache alive
+	w.results()
+	dst := t.dst.at(b, 0, t.E)
+	scaleRows(dst, w.o, t.E, w.padded, t.Heads, t.E, w.c, 1)
+	for r, m := range w.m {
+		if m == minusInf[T]() {
+			clear(dst[r*t.E : (r+1)*t.E])
 		}
 	}
 }

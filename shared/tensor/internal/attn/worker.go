@@ -33,7 +33,8 @@ type worker[T Float] struct {
 	top, sum []T   // [rows], of the block
 	nb       []int // [rows], keys seen of the block
 
-	k, v []T // keys and values packed by this part
+	k, v  []T         // keys and values packed by this part
+	heads []source[T] // of a sequence
 }
 
 var (
@@ -72,34 +73,35 @@ func (w *worker[T]) begin(rows, e int) {
 	}
 }
 
-// attend takes all rows over the keys that they see.
-func (w *worker[T]) attend(s source[T]) {
-	rows, most := len(w.n), 0
+// attend takes all rows over the keys that they see. An equal number of rows belongs to each of the heads.
+func (w *worker[T]) attend(heads []source[T]) {
+	all, most := len(w.n), 0
 	for _, n := range w.n {
 		most = max(most, n)
 	}
+	rows := all / len(heads)
 	for from := 0; from < most; from += Block {
 		keys := min(Block, most-from)
 		cols := (keys + gemm.Width - 1) / gemm.Width * gemm.Width
-		w.scores(s, from, rows, cols)
-		weighRows(w.p, scoresLD, rows, cols, w.nb, w.m, w.top, w.sum)
+		for i, s := range heads {
+			k := gemm.Right[T]{Data: s.k[from*w.e:], Step: gemm.Width, Panel: gemm.Width * w.e}
+			q := gemm.Left[T]{Data: w.q[i*rows*w.e:], Row: w.e, Step: 1}
+			w.tiles.Multiply(w.p[i*rows*scoresLD:], scoresLD, q, k, rows, cols, w.e, false)
+		}
+		for r, n := range w.n { // keys that every row sees of the block
+			w.nb[r] = min(max(n-from, 0), cols)
+		}
+		weighRows(w.p, scoresLD, all, cols, w.nb, w.m, w.top, w.sum)
 		merge(w.m, w.l, w.c, w.top, w.sum)
 		if from > 0 {
-			scaleRows(w.o, w.o, w.padded, w.padded, rows, w.padded, w.c, 1)
+			scaleRows(w.o, w.o, w.padded, w.padded, all, w.padded, w.c, 1)
 		}
-		v := s.v
-		v.Data = v.Data[from*v.Step:]
-		p := gemm.Left[T]{Data: w.p, Row: scoresLD, Step: 1}
-		w.tiles.Multiply(w.o, w.padded, p, v, rows, w.padded, keys, from > 0)
-	}
-}
-
-// scores computes q k' for the block of keys at from, in whole panels, and how many of it every row sees.
-func (w *worker[T]) scores(s source[T], from, rows, cols int) {
-	k := gemm.Right[T]{Data: s.k[from*w.e:], Step: gemm.Width, Panel: gemm.Width * w.e}
-	w.tiles.Multiply(w.p, scoresLD, gemm.Left[T]{Data: w.q, Row: w.e, Step: 1}, k, rows, cols, w.e, false)
-	for r, n := range w.n {
-		w.nb[r] = min(max(n-from, 0), cols)
+		for i, s := range heads {
+			v := s.v
+			v.Data = v.Data[from*v.Step:]
+			p := gemm.Left[T]{Data: w.p[i*rows*scoresLD:], Row: scoresLD, Step: 1}
+			w.tiles.Multiply(w.o[i*rows*w.padded:], w.padded, p, v, rows, w.padded, keys, from > 0)
+		}
 	}
 }
 
