@@ -59,6 +59,7 @@ func machine() string {
 type benchKernelsCmd struct {
 	Filter  string `arg:"" optional:"" help:"Only kernels whose name contains this."`
 	Samples int    `default:"7" help:"Samples per kernel; the median counts."`
+	outFlag
 }
 
 // Run measures with the threads and kernels that the global flags chose.
@@ -72,19 +73,22 @@ func (c benchKernelsCmd) Run(ctx context.Context, g *Globals) error {
 	if len(names) == 0 {
 		return fmt.Errorf("no kernel is named like %q; without a filter all are measured", c.Filter)
 	}
+	if err := c.ready(); err != nil {
+		return err
+	}
 	var results []bench.Result
 	for _, n := range names {
-		if err := ctx.Err(); err != nil {
+		r, err := unless(ctx, func() bench.Result {
+			r, _ := bench.Run(n, c.Samples)
+			return r
+		})
+		if err != nil {
 			return err
 		}
-		r, _ := bench.Run(n, c.Samples)
 		results = append(results, r)
 		if !g.JSON {
 			fmt.Fprintf(g.out, "%-28s %8.1f GF/s  %5.1f %% of %.0f GF/s peak\n", n, r.GFs, 100*r.Share, r.Peak)
 		}
 	}
-	if g.JSON {
-		return g.printJSON(g.report(results))
-	}
-	return nil
+	return c.finish(g, results)
 }

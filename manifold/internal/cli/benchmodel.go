@@ -27,6 +27,9 @@ func (c benchModelCmd) Run(ctx context.Context, g *Globals) error {
 	if strings.Contains(c.Model, "/") { // models have no slash in their names, networks do
 		return fmt.Errorf("no network is named like %q: manifold bench list shows them", c.Model)
 	}
+	if err := c.ready(); err != nil {
+		return err
+	}
 	s, err := g.store()
 	if err != nil {
 		return err
@@ -38,14 +41,13 @@ func (c benchModelCmd) Run(ctx context.Context, g *Globals) error {
 	if err != nil {
 		return err
 	}
-	if g.JSON {
-		return g.printJSON(g.report(results))
-	}
 	for _, r := range results {
-		fmt.Fprintf(g.out, "batch %3d  %8.2f ms  %8.1f pictures/s  %7.1f GF/s  %s\n",
-			r.Batch, 1e3*r.Seconds, r.PerSecond, r.GFs, needs(r.Memory))
+		if !g.JSON {
+			fmt.Fprintf(g.out, "batch %3d  %8.2f ms  %8.1f pictures/s  %7.1f GF/s  %s\n",
+				r.Batch, 1e3*r.Seconds, r.PerSecond, r.GFs, needs(r.Memory))
+		}
 	}
-	return nil
+	return c.finish(g, results)
 }
 
 type benchTrainCmd struct {
@@ -64,6 +66,9 @@ func (c benchTrainCmd) Run(ctx context.Context, g *Globals) error {
 	if err != nil {
 		return fmt.Errorf("%w; nor is there a network of that name: manifold bench list shows them", err)
 	}
+	if err := c.ready(); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "manifold-bench-*")
 	if err != nil {
 		return err
@@ -77,12 +82,11 @@ func (c benchTrainCmd) Run(ctx context.Context, g *Globals) error {
 	if err != nil {
 		return err
 	}
-	if g.JSON {
-		return g.printJSON(g.report(r))
+	if !g.JSON {
+		fmt.Fprintf(g.out, "%.2f steps/s, %.1f samples/s, %.1f GF/s of forward and backward, %s\n",
+			r.StepsPerSecond, r.SamplesPerSecond, r.GFs, needs(r.Memory))
 	}
-	fmt.Fprintf(g.out, "%.2f steps/s, %.1f samples/s, %.1f GF/s of forward and backward, %s\n",
-		r.StepsPerSecond, r.SamplesPerSecond, r.GFs, needs(r.Memory))
-	return nil
+	return c.finish(g, r)
 }
 
 // needs is what activations take, for people.
@@ -90,15 +94,20 @@ func needs(m diffusion.Memory) string {
 	return fmt.Sprintf("%.1f MB at most (%.1f live)", float64(m.PeakBytes)/1e6, float64(m.LiveBytes)/1e6)
 }
 
-type benchLimitsCmd struct{}
+type benchLimitsCmd struct{ outFlag }
 
 // Run measures for about two seconds.
-func (benchLimitsCmd) Run(g *Globals) error {
-	l := bench.MeasureLimits()
-	if g.JSON {
-		return g.printJSON(g.report(l))
+func (c benchLimitsCmd) Run(ctx context.Context, g *Globals) error {
+	if err := c.ready(); err != nil {
+		return err
 	}
-	fmt.Fprintf(g.out, "float32 multiply-adds %6.1f GF/s\nread, memory          %6.1f GB/s\n"+
-		"read, cache           %6.1f GB/s\n", l.PeakF32, l.ReadDRAM, l.ReadL3)
-	return nil
+	l, err := unless(ctx, bench.MeasureLimits)
+	if err != nil {
+		return err
+	}
+	if !g.JSON {
+		fmt.Fprintf(g.out, "float32 multiply-adds %6.1f GF/s\nread, memory          %6.1f GB/s\n"+
+			"read, cache           %6.1f GB/s\n", l.PeakF32, l.ReadDRAM, l.ReadL3)
+	}
+	return c.finish(g, l)
 }

@@ -1,10 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 type turnFlags struct {
 	Turns bool          `name:"turns-from-stdin" help:"Make one network ready and print a line; then measure once for every line of standard input and print the measurement as a line of JSON."`
 	Turn  time.Duration `default:"1s" help:"Timed work of such a measurement."`
+	outFlag
 }
 
 // networks are those whose name is, or begins with, the given one: those that train or those that do not.
@@ -43,39 +45,56 @@ func (t turnFlags) run(ctx context.Context, g *Globals, name string, l []bench.W
 			return fmt.Errorf("%q names %d networks, --turns-from-stdin wants one: manifold bench list shows them",
 				name, len(l))
 		}
-		return t.answer(g, l[0])
+		return t.answer(ctx, g, l[0])
+	}
+	if err := t.ready(); err != nil {
+		return err
 	}
 	var results []bench.Measurement
 	for _, w := range l {
-		if err := ctx.Err(); err != nil {
+		m, err := unless(ctx, func() bench.Measurement { return w.Measure(samples) })
+		if err != nil {
 			return err
 		}
-		m := w.Measure(samples)
 		results = append(results, m)
 		if !g.JSON {
 			fmt.Fprintf(g.out, "%-28s %10.3f ms  %10.1f %s/s  %7.1f GF/s\n",
 				m.Name, 1e3*m.Seconds, m.PerSecond, m.Unit, m.GFs)
 		}
 	}
-	if g.JSON {
-		return g.printJSON(g.report(results))
-	}
-	return nil
+	return t.finish(g, results)
 }
 
 // answer is a measurement for every line.
-func (t turnFlags) answer(g *Globals, w bench.Workload) error {
+func (t turnFlags) answer(ctx context.Context, g *Globals, w bench.Workload) error {
 	turn := w.Turns()
 	e := json.NewEncoder(g.out)
 	if err := e.Encode(g.report(nil)); err != nil {
 		return err
 	}
-	for s := bufio.NewScanner(os.Stdin); s.Scan(); {
-		if err := e.Encode(turn(t.Turn)); err != nil {
-			return err
+	text, end := lines(ctx, os.Stdin)
+	for turns := 0; ; turns++ {
+		select {
+		case <-text:
+			m, err := unless(ctx, func() bench.Measurement { return turn(t.Turn) })
+			if err != nil {
+				return err
+			}
+			if err := e.Encode(m); err != nil {
+				return err
+			}
+		case err := <-end:
+			if !errors.Is(err, io.EOF) {
+				return fmt.Errorf("reading standard input: %w", err)
+			}
+			if turns == 0 {
+				return errors.New("standard input ended before its first line: --turns-from-stdin measures once a line")
+			}
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
-	return nil
 }
 
 type benchListCmd struct{}

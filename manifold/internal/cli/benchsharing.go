@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/manifold-gen/manifold/shared/tensor"
@@ -26,6 +28,7 @@ type benchSharingCmd struct {
 	Seconds float64 `default:"3" help:"Length of one measurement."`
 	Samples int     `default:"7" help:"Rounds of all measurements in turn; the median counts."`
 	Child   string  `hidden:"" enum:",work,idle" default:""`
+	outFlag
 }
 
 // sharingResult is one way of sharing.
@@ -53,9 +56,15 @@ func (c benchSharingCmd) Run(ctx context.Context, g *Globals) error {
 	if c.Child != "" {
 		return c.child(ctx, g)
 	}
+	if err := c.ready(); err != nil {
+		return err
+	}
 	var rounds [][]sharingResult
 	for range max(c.Samples, 1) {
 		round, err := c.round(ctx)
+		if ctx.Err() != nil { // whatever a process that was stopped says
+			return ctx.Err()
+		}
 		if err != nil {
 			return err
 		}
@@ -72,14 +81,13 @@ func (c benchSharingCmd) Run(ctx context.Context, g *Globals) error {
 		})
 		results = append(results, same[len(same)/2])
 	}
-	if g.JSON {
-		return g.printJSON(g.report(results))
-	}
 	for _, r := range results {
-		fmt.Fprintf(g.out, "%-34s %8.1f products/s  %5.1f %% of fair share (least %.1f %%)  CPU %.3f  (%s)\n",
-			r.Sharing, r.PerSecond, 100*r.Share, 100*r.Least, r.CPU, r.Method)
+		if !g.JSON {
+			fmt.Fprintf(g.out, "%-34s %8.1f products/s  %5.1f %% of fair share (least %.1f %%)  CPU %.3f  (%s)\n",
+				r.Sharing, r.PerSecond, 100*r.Share, 100*r.Least, r.CPU, r.Method)
+		}
 	}
-	return nil
+	return c.finish(g, results)
 }
 
 // round is one measurement of each kind.
@@ -144,6 +152,7 @@ func (c benchSharingCmd) measure(ctx context.Context, limit *halfCore, tasks ...
 		cmd := exec.CommandContext(ctx, self, "bench", "sharing", "--child", task, "--seconds",
 			strconv.FormatFloat(c.Seconds, 'g', -1, 64), "--threads", strconv.Itoa(tensor.Threads()))
 		cmd.Stderr = os.Stderr
+		endWithParent(cmd)
 		in, err := cmd.StdinPipe()
 		if err != nil {
 			return nil, fmt.Errorf("starting a measuring process: %w", err)
@@ -214,11 +223,12 @@ const quotaPeriod = 100 * time.Millisecond
 // newHalfCore makes the control group, of version 2 or 1.
 func newHalfCore() *halfCore {
 	period, half := quotaPeriod.Microseconds(), quotaPeriod.Microseconds()/2
-	name := fmt.Sprintf("manifold-bench-%d", os.Getpid())
+	name := fmt.Sprintf("%s%d", halfCorePrefix, os.Getpid())
 	for _, v := range []struct{ root, file, value string }{
 		{"/sys/fs/cgroup", "cpu.max", fmt.Sprintf("%d %d", half, period)},
 		{"/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", strconv.FormatInt(half, 10)},
 	} {
+		removeStale(v.root)
 		dir := filepath.Join(v.root, name)
 		if os.Mkdir(dir, 0o755) != nil {
 			continue
@@ -234,6 +244,20 @@ func newHalfCore() *halfCore {
 		_ = os.Remove(dir) // a plain folder, or a group without the limit
 	}
 	return &halfCore{}
+}
+
+// halfCorePrefix begins the names of control groups; the number of their process follows.
+const halfCorePrefix = "manifold-bench-"
+
+// removeStale removes the groups of processes that were killed before they could.
+func removeStale(root string) {
+	old, _ := filepath.Glob(filepath.Join(root, halfCorePrefix+"*")) // the pattern is well formed
+	for _, dir := range old {
+		pid := strings.TrimPrefix(filepath.Base(dir), halfCorePrefix)
+		if _, err := os.Stat("/proc/" + pid); errors.Is(err, fs.ErrNotExist) {
+			_ = os.Remove(dir) // a group that is in use after all cannot be removed
+		}
+	}
 }
 
 func (h *halfCore) method() string {

@@ -60,7 +60,8 @@ The same model, request and seed give the same bytes on every machine.`
 // Main runs one command line and returns the exit code.
 func Main(ctx context.Context, args []string, version string) int {
 	var r root
-	r.version, r.out, r.err = version, os.Stdout, os.Stderr
+	out := &output{Writer: os.Stdout}
+	r.version, r.out, r.err = version, out, os.Stderr
 	code := 0
 	p, err := kong.New(&r,
 		kong.Name("manifold"), kong.Description(description), kong.UsageOnError(), kong.Writers(r.out, r.err),
@@ -95,7 +96,7 @@ func Main(ctx context.Context, args []string, version string) int {
 			code = 2
 			return
 		}
-		code = r.run(ctx, k)
+		code = r.run(ctx, k, out)
 	}()
 	return code
 }
@@ -103,12 +104,12 @@ func Main(ctx context.Context, args []string, version string) int {
 // exit carries kong's exit code, as for --help, up to Main.
 type exit int
 
-func (r *root) run(ctx context.Context, k *kong.Context) int {
+func (r *root) run(ctx context.Context, k *kong.Context, out *output) int {
 	if err := r.prepare(); err != nil {
 		fmt.Fprintln(r.err, "manifold:", err)
 		return 2
 	}
-	err := k.Run()
+	err := out.failure(k.Run())
 	switch {
 	case err == nil:
 		return 0

@@ -29,7 +29,7 @@ if [ ! -x "$llama" ]; then
     ln -sfn "$source" "$dir/llama"
     cmake -S "$dir/llama" -B "$dir/llama/build" -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DBUILD_SHARED_LIBS=OFF \
       -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_SERVER=OFF > "$dir/llama.log"
-    cmake --build "$dir/llama/build" -j "$(nproc)" --target llama-bench llama-batched-bench llama-quantize \
+    cmake --build "$dir/llama/build" -j "${JOBS:-$(nproc)}" --target llama-bench llama-batched-bench llama-quantize \
       >> "$dir/llama.log"
     number() { sed -n "s/^set(LLAMA_VERSION_$1 \([0-9]*\).*/\1/p" "$source/CMakeLists.txt"; }
     echo "$(number MAJOR).$(number MINOR).$(number PATCH), of $(basename "$(dirname "$(dirname "$source")")")" \
