@@ -13,12 +13,13 @@ import (
 )
 
 type benchCmd struct {
-	Kernels benchKernelsCmd `cmd:"" help:"Every product and convolution, beside the peak of multiply-adds measured in the same run."`
-	Model   benchModelCmd   `cmd:"" help:"Forward passes: a model of the store, or a network of published shape and random weights."`
-	Train   benchTrainCmd   `cmd:"" help:"Training steps of a recipe or of a network, without writing anything."`
-	Limits  benchLimitsCmd  `cmd:"" help:"What this machine gives any program: multiply-adds and bandwidth."`
-	Sharing benchSharingCmd `cmd:"" help:"Products beside another process on the same cores, and on half a core."`
-	List    benchListCmd    `cmd:"" help:"Names of all kernels and networks."`
+	Kernels  benchKernelsCmd  `cmd:"" help:"Every product and convolution, beside the peak of multiply-adds measured in the same run."`
+	Model    benchModelCmd    `cmd:"" help:"Forward passes: a model of the store, or a network of published shape and random weights."`
+	Train    benchTrainCmd    `cmd:"" help:"Training steps of a recipe or of a network, without writing anything."`
+	Limits   benchLimitsCmd   `cmd:"" help:"What this machine gives any program: multiply-adds and bandwidth."`
+	Sharing  benchSharingCmd  `cmd:"" help:"Products beside another process on the same cores, and on half a core."`
+	Accuracy benchAccuracyCmd `cmd:"" help:"How near networks of narrow weights come to float32."`
+	List     benchListCmd     `cmd:"" help:"Names of all kernels and networks."`
 }
 
 // report is what every bench writes, so that a figure is never without its machine and version.

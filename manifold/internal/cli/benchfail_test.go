@@ -81,6 +81,7 @@ func TestBenchRefuses(t *testing.T) {
 		sentence string
 	}{
 		{"kernels no-such-kernel", 1, "no kernel is named like"},
+		{"accuracy no-such-network", 1, "no network is named like"},
 		{"model no/such/network", 1, "manifold bench list shows them"},
 		{"model no-such-model", 1, "manifold bench list shows them"},
 		{"model mnist --turns-from-stdin", 1, "names 0 networks"},

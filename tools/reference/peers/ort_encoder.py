@@ -31,10 +31,12 @@ class Builder:
             f.write(helper.make_model(g, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
-def build(path, batch, tokens, packed):
-    """Writes the graph; packed says whether Attention multiplies by the three weights in one product."""
-    from peers import nets
-    state = {n: p.detach().numpy() for n, p in nets.minilm().named_parameters()}
+def build(path, batch, tokens, packed, state=None):
+    """Writes the graph; packed says whether Attention multiplies by the three weights in one product. The weights are
+    those of PyTorch's network, unless state has others by the same names."""
+    if state is None:
+        from peers import nets
+        state = {n: p.detach().numpy() for n, p in nets.minilm().named_parameters()}
     b = Builder()
     e = "embeddings."
     position = state[e + "position_embeddings.weight"] + state[e + "token_type_embeddings.weight"][0]
