@@ -3,19 +3,21 @@ import { createClient, ConnectError, Code } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { DiffusionService } from "../gen/manifold/diffusion/v1/diffusion_pb";
 import { ModelService, type Model } from "../gen/manifold/model/v1/model_pb";
+import { VaeService } from "../gen/manifold/vae/v1/vae_pb";
 
 const transport = createConnectTransport({ baseUrl: window.location.origin, useBinaryFormat: true });
 
 export const diffusion = createClient(DiffusionService, transport);
+export const vae = createClient(VaeService, transport);
 const models = createClient(ModelService, transport);
 
-/** listModels returns all diffusion models. */
-export async function listModels(): Promise<Model[]> {
+/** listModels returns all models of a family. */
+export async function listModels(family: string): Promise<Model[]> {
   const all: Model[] = [];
   let pageToken = "";
   do {
     const page = await models.listModels({ pageSize: 1000, pageToken });
-    all.push(...page.models.filter((m) => m.family === "diffusion"));
+    all.push(...page.models.filter((m) => m.family === family));
     pageToken = page.nextPageToken;
   } while (pageToken !== "");
   return all;

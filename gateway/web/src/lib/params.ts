@@ -18,6 +18,11 @@ export const defaults: Params = {
 
 export const limits = { steps: [1, 1000], guidance: [0, 10], n: [1, 64] } as const;
 
+/** roomOf is the room that a link leads to; links without one are of the first. */
+export function roomOf(hash: string): "denoise" | "latent" {
+  return new URLSearchParams(hash.replace(/^#/, "")).get("room") === "latent" ? "latent" : "denoise";
+}
+
 const maxSeed = (1n << 53n) - 1n;
 
 /** randomSeed draws a seed that JSON keeps. */
@@ -45,7 +50,7 @@ export function toHash(p: Params): string {
 /** fromHash reads them back; what is missing or out of range keeps its default. */
 export function fromHash(hash: string): Params | undefined {
   const q = new URLSearchParams(hash.replace(/^#/, ""));
-  if (!q.has("seed")) return undefined;
+  if (!q.has("seed") || q.has("room")) return undefined;
   const number = (key: string, fallback: number, [lo, hi]: readonly [number, number]) => {
     const v = Number(q.get(key) ?? NaN);
     return Number.isFinite(v) ? Math.min(hi, Math.max(lo, v)) : fallback;
