@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/manifold-gen/manifold/shared/daemon"
 	"github.com/manifold-gen/manifold/shared/fault"
 )
 
@@ -32,7 +33,7 @@ func TestManifestArguments(t *testing.T) {
 }
 
 func TestBadFlags(t *testing.T) {
-	for name, f := range map[string]flags{
+	for name, f := range map[string]daemon.Flags{
 		"log level": {LogLevel: "loud"},
 		"kernels":   {LogLevel: "error", Kernels: "abacus"},
 		"preload":   {LogLevel: "error", Kernels: "auto", Listen: "127.0.0.1:0", Preload: []string{"nope"}, PreStop: -1},
