@@ -86,7 +86,8 @@ func QuantizeBlocks(w *Tensor, kind QuantKind) []byte {
 }
 
 // DequantizeBlocks writes the weights of whole blocks into dst [N, K] of Float32: Q8_0 d*q, Q4_0 d*(q-8), Q4_K
-// (d*s)*q - dmin*m, Q6_K (d*s)*(q-32), each product and difference rounded.
+// (d*s)*q - dmin*m, Q6_K (d*s)*(q-32), each product and difference rounded. Scales d and dmin that are infinite or NaN,
+// which PackQuant refuses, give the infinities and NaN of that arithmetic, a NaN in the same bits everywhere.
 func DequantizeBlocks(dst *Tensor, kind QuantKind, raw []byte) {
 	const op = "DequantizeBlocks"
 	if dst.dtype != Float32 || dst.rank != 2 || !quant.Kind(kind).Valid() || dst.shape[1]%kind.Block() != 0 ||

@@ -1,6 +1,9 @@
 package quant
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // block is one block of a file, taken apart: digits without offset removed, scale digits, and d and dmin.
 type block struct {
@@ -65,7 +68,8 @@ func (k Kind) checkRows(raw []byte, n, cols int) error {
 }
 
 // Dequantize writes the weights of whole blocks. Q4_K is fma(-1, dmin*m, (d*s)*q) with exact products d*s, dmin*m;
-// all others are one rounded product.
+// all others are one rounded product. Blocks with scales that are not finite, which Pack refuses, give the infinities
+// and NaN of that arithmetic; a NaN is the canonical one.
 func (k Kind) Dequantize(dst []float32, raw []byte) {
 	f := &formats[k]
 	var b block
@@ -85,6 +89,18 @@ func (k Kind) Dequantize(dst []float32, raw []byte) {
 				dst[i] = float32(d*float32(int8(b.s[i/16]))) * float32(int32(b.q[i])-32)
 			}
 		}
+		if !b.finite() {
+			canonical(dst[:f.block])
+		}
 		dst, raw = dst[f.block:], raw[f.blockBytes:]
+	}
+}
+
+// canonical makes every NaN the same, whatever the processor.
+func canonical(s []float32) {
+	for i, v := range s {
+		if v != v {
+			s[i] = math.Float32frombits(0x7FC00000)
+		}
 	}
 }
