@@ -310,6 +310,16 @@ func randomCases(add adder) {
 		}
 		return []*Tensor{x}
 	})
+	add("rng.BernoulliRows", "[7,143]", func(d DType) []*Tensor {
+		x := New(Float32, 7, 143)
+		rows := make([]rng.Row, 7)
+		for i := range rows {
+			rows[i] = rng.Row{Stream: rng.New(uint64(i)), Sample: 1<<40 + uint64(i), Step: 7}
+		}
+		rng.UniformRows(x.F32(), rows, rng.Visible)
+		rng.BernoulliRows(x.F32(), x.F32(), rows, rng.Hidden)
+		return []*Tensor{x.To(d)}
+	})
 	add("rng.Perm", "[1000]", func(d DType) []*Tensor {
 		x := New(d, 1000)
 		for i, v := range rng.New(9).Perm(1000, 3) {

@@ -20,6 +20,12 @@ const (
 	Time                    // training timesteps
 	Drop                    // dropout, also of conditions
 	Augment                 // flips, crops and other changes of training data
+	Hidden                  // hidden units of a Gibbs sweep; the sample is the chain, the step the sweep
+	Visible                 // visible units of a Gibbs sweep
+	Label                   // label units of a Gibbs sweep
+	Chain                   // the state that a Markov chain starts from
+	Swap                    // exchanges between the temperatures of a chain
+	Binarise                // binary pictures from gray ones
 )
 
 // MaxSample is the largest sample index: the counter holds 56 bits of it.
