@@ -1,0 +1,10 @@
+package rbm
+
+import (
+	"testing"
+
+	"github.com/manifold-gen/manifold/shared/tensor/fusedtest"
+)
+
+// TestNoFusedMultiplyAdd builds the package for targets whose compiler may join a product and a sum.
+func TestNoFusedMultiplyAdd(t *testing.T) { fusedtest.Check(t, nil, ".") }
