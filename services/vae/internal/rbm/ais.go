@@ -170,13 +170,13 @@ func (r *annealing) result() *Partition {
 	n := float64(len(r.logw))
 	var mean, square float64
 	for _, w := range r.logw {
-		mean += float64(tensor.ExpF64(w-top)) / n
+		mean += tensor.ExpF64(w-top) / n
 	}
 	for _, w := range r.logw {
-		d := float64(tensor.ExpF64(w-top)) - mean
+		d := tensor.ExpF64(w-top) - mean
 		square += float64(d * d)
 	}
-	bar := 3 * math.Sqrt(square/(n-1)/n)
+	bar := float64(3 * math.Sqrt(square/(n-1)/n))
 	p := &Partition{LogZ: logZA + top + tensor.LogF64(mean), High: logZA + top + tensor.LogF64(mean+bar), Low: math.Inf(-1)}
 	if mean > bar {
 		p.Low = logZA + top + tensor.LogF64(mean-bar)
