@@ -7,7 +7,6 @@ import (
 
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
 	"github.com/manifold-gen/manifold/shared/tensor"
-	"github.com/manifold-gen/manifold/shared/tensor/fusedtest"
 	"github.com/manifold-gen/manifold/shared/tensor/nn"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
@@ -237,5 +236,3 @@ func TestLearning(t *testing.T) {
 		}
 	}
 }
-
-func TestNoFusedMultiplyAdd(t *testing.T) { fusedtest.Check(t, nil, ".") }
