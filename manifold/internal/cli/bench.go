@@ -87,8 +87,12 @@ func (c benchKernelsCmd) Run(ctx context.Context, g *Globals) error {
 			return err
 		}
 		results = append(results, r)
-		if !g.JSON {
+		switch {
+		case g.JSON:
+		case r.Flops > 0:
 			fmt.Fprintf(g.out, "%-28s %8.1f GF/s  %5.1f %% of %.0f GF/s peak\n", n, r.GFs, 100*r.Share, r.Peak)
+		default:
+			fmt.Fprintf(g.out, "%-28s %8.1f GB/s  %5.1f %% of the floor\n", n, r.GBs, 100*r.Near)
 		}
 	}
 	return c.finish(g, results)

@@ -17,15 +17,17 @@ type Result struct {
 	Name    string  `json:"name"`
 	Kernels string  `json:"kernels"`
 	Threads int     `json:"threads"`
-	Flops   float64 `json:"flops"`         // of one run, two for a multiply-add
-	Seconds float64 `json:"seconds"`       // of one run, median
-	GFs     float64 `json:"gf_per_s"`      // flops / median seconds / 1e9
-	Peak    float64 `json:"peak_gf_per_s"` // threads times the single-thread peak measured just before
-	Share   float64 `json:"share_of_peak"`
+	Flops   float64 `json:"flops,omitempty"`         // of one run, two for a multiply-add; 0 for passes over memory
+	Seconds float64 `json:"seconds"`                 // of one run, median
+	GFs     float64 `json:"gf_per_s,omitempty"`      // flops / median seconds / 1e9
+	Peak    float64 `json:"peak_gf_per_s,omitempty"` // threads times the single-thread peak measured just before
+	Share   float64 `json:"share_of_peak,omitempty"`
 	// The floor is the least time of one run: the longer of its arithmetic at the peak and of its operands and result
 	// at the speed of reading as many bytes again and again, measured just after. Kernels that do not state their
-	// bytes have the arithmetic alone.
+	// bytes have the arithmetic alone. Passes over memory (pass/...) have no arithmetic to count: their floor is the time
+	// of the cheapest passes that read, fill and update as many arrays of elements at the same place.
 	Bytes float64 `json:"bytes,omitempty"`
+	GBs   float64 `json:"gb_per_s,omitempty"` // bytes / median seconds / 1e9
 	Read  float64 `json:"read_gb_per_s,omitempty"`
 	Floor float64 `json:"floor_seconds"`
 	Near  float64 `json:"share_of_floor"` // floor / seconds
@@ -60,7 +62,13 @@ func Run(name string, samples int) (Result, bool) {
 		r.Floor = c.Flops / peak / 1e9
 	}
 	if c.Bytes > 0 {
-		r.Bytes, r.Read = c.Bytes, streaming(int(c.Bytes))
+		r.Bytes, r.GBs = c.Bytes, c.Bytes/t/1e9
+	}
+	switch {
+	case all[i].floor != nil:
+		r.Floor = all[i].floor()
+	case c.Bytes > 0:
+		r.Read = streaming(int(c.Bytes))
 		r.Floor = max(r.Floor, c.Bytes/r.Read/1e9)
 	}
 	r.Near = r.Floor / t

@@ -14,6 +14,8 @@ type kernel struct {
 	name string
 	peak func() float64 // of one thread, in GF/s; 0 if there is no instruction for it
 	make func() gemm.Case
+	// The least time of a pass over memory in seconds, measured; nil for those with arithmetic to hold against.
+	floor func() float64
 }
 
 // kernels lists the cases of all families.
@@ -44,7 +46,7 @@ func kernels() []kernel {
 			return gemm.Case{Name: "attention/" + c.Name, Flops: c.Flops, Bytes: c.Bytes, Run: c.New()}
 		}})
 	}
-	return l
+	return append(l, passKernels()...)
 }
 
 // Peak measures the multiply-adds of float32 on registers alone that one thread reaches with the kernels in use, in
