@@ -3,9 +3,7 @@ package diffusion
 import (
 	"context"
 	"embed"
-	"fmt"
 	"io/fs"
-	"path/filepath"
 
 	"github.com/manifold-gen/manifold/services/diffusion/internal/recipe"
 	"github.com/manifold-gen/manifold/services/diffusion/recipes"
@@ -63,13 +61,5 @@ func Train(ctx context.Context, text []byte, deps TrainDeps, events func(train.E
 // left out. Trained models go to the first folder. Starters are copied below cache when they are first used, so that
 // they can be mapped.
 func OpenStore(cache string, folders ...string) (*modelstore.Store, error) {
-	var roots []modelstore.Root
-	for i, dir := range folders {
-		if dir != "" {
-			roots = append(roots, modelstore.Root{Name: fmt.Sprint("models-", i), Dir: dir, Writable: true})
-		}
-	}
-	return modelstore.Open(append(roots, modelstore.Root{
-		Name: "starters", FS: Starters(), Cache: filepath.Join(cache, "starters"),
-	})...)
+	return modelstore.OpenFolders(folders, cache, Starters())
 }

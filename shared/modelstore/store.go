@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,6 +30,8 @@ type Root struct {
 	FS fs.FS
 	// Cache is the directory for those copies.
 	Cache string
+
+	index int // among the roots of a store
 }
 
 // Entry is one model version that a Store found.
@@ -76,7 +79,34 @@ func Open(roots ...Root) (*Store, error) {
 			return nil, fault.E(fault.Invalid, "BAD_ROOT", op, "root %d (%s): an FS needs a cache directory", i, r.Name)
 		}
 	}
-	return &Store{roots: slices.Clone(roots), parsed: make(map[string]parsed)}, nil
+	s := &Store{roots: slices.Clone(roots), parsed: make(map[string]parsed)}
+	for i := range s.roots {
+		s.roots[i].index = i
+	}
+	return s, nil
+}
+
+// OpenFolders opens the models in folders, in the order of precedence, and starters behind them; empty names are left
+// out. Trained models go to the first folder. Starters are copied below cache when they are first used, so that they
+// can be mapped.
+func OpenFolders(folders []string, cache string, starters ...fs.FS) (*Store, error) {
+	var roots []Root
+	for i, dir := range folders {
+		if dir != "" {
+			roots = append(roots, Root{Name: "models-" + strconv.Itoa(i), Dir: dir, Writable: true})
+		}
+	}
+	return Open(append(roots, StarterRoots(cache, starters...)...)...)
+}
+
+// StarterRoots are the roots of the models that a binary brings along, whose copies lie below cache.
+func StarterRoots(cache string, starters ...fs.FS) []Root {
+	var roots []Root
+	for _, s := range starters {
+		// One directory serves all: copies are kept by their digest.
+		roots = append(roots, Root{Name: "starters", FS: s, Cache: filepath.Join(cache, "starters")})
+	}
+	return roots
 }
 
 // List returns every model version, by name and then by version, lowest first. A version whose manifest cannot
@@ -185,7 +215,7 @@ func (s *Store) entry(r *Root, name, version string) (e Entry, ok bool) {
 	if err != nil {
 		return Entry{}, false
 	}
-	key := r.Name + "\x00" + r.Dir + "\x00" + name + "\x00" + version
+	key := strconv.Itoa(r.index) + "\x00" + name + "\x00" + version
 	s.mu.Lock()
 	p, hit := s.parsed[key]
 	s.mu.Unlock()

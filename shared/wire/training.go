@@ -2,7 +2,9 @@ package wire
 
 import (
 	"image"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -18,7 +20,8 @@ import (
 const maxETA = 7 * 24 * time.Hour
 
 // TrainingEvent describes a report of a run, without sequence and state, which belong to the job. The metrics of an
-// evaluation stand among the losses under "select/" and their name.
+// evaluation stand also among the losses, under "select/" and their name, as they did before they had a place of their
+// own. Of a report's numbers those that are not finite are 0, since JSON has none.
 func TrainingEvent(e train.Event) (*trainingv1.TrainingEvent, error) {
 	m := &trainingv1.TrainingEvent{
 		Step:             int64(e.Step),
@@ -26,6 +29,18 @@ func TrainingEvent(e train.Event) (*trainingv1.TrainingEvent, error) {
 		LearningRate:     number(e.LearningRate),
 		SamplesPerSecond: number(e.PerSecond),
 		Checkpoint:       e.Checkpoint,
+		Stage:            e.Stage,
+		StageIndex:       int32(e.StageIndex),
+		Stages:           int32(e.Stages),
+		Metrics:          maps.Clone(e.Metrics),
+		Alarms:           e.Alarms,
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Series)) {
+		values := make([]float64, len(e.Series[name]))
+		for i, v := range e.Series[name] {
+			values[i] = number(v)
+		}
+		m.Series = append(m.Series, &trainingv1.Series{Name: name, Values: values})
 	}
 	if e.ETA > 0 {
 		m.Eta = durationpb.New(min(e.ETA, maxETA))

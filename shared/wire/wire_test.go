@@ -123,10 +123,17 @@ func TestTrainingEvent(t *testing.T) {
 		Step: 3, Epoch: 0.5, Losses: map[string]float64{"loss": 2}, Metrics: map[string]float64{"loss": 1},
 		PerSecond: math.Inf(1), ETA: 1e6 * time.Hour, Checkpoint: "step-3",
 		Previews: []train.Preview{{Image: image.NewGray(image.Rect(0, 0, 2, 2))}},
+		Stage:    "layer 2", StageIndex: 1, Stages: 3, Alarms: []string{"dimension 3 has collapsed"},
+		Series: map[string][]float64{"kl": {1, math.NaN()}, "codes": {2}},
 	})
 	if err != nil || m.GetStep() != 3 || m.GetLosses()["loss"] != 2 || m.GetLosses()["select/loss"] != 1 ||
 		m.GetSamplesPerSecond() != 0 || m.GetEta().AsDuration() != maxETA || m.GetPreviews()[0].GetChannels() != 1 {
 		t.Errorf("%v %v", m, err)
+	}
+	if m.GetStage() != "layer 2" || m.GetStageIndex() != 1 || m.GetStages() != 3 || m.GetMetrics()["loss"] != 1 ||
+		len(m.GetAlarms()) != 1 || len(m.GetSeries()) != 2 || m.GetSeries()[0].GetName() != "codes" ||
+		m.GetSeries()[1].GetValues()[0] != 1 || m.GetSeries()[1].GetValues()[1] != 0 {
+		t.Errorf("%v", m)
 	}
 }
 

@@ -128,6 +128,7 @@ func (s *Service) train(ctx context.Context, r record) (model string, err error)
 		}
 	}()
 	var last time.Time
+	var count stepCount
 	return s.trainer.Train(ctx, r.Recipe, filepath.Join(s.cfg.Dir, runsDir, r.ID), func(e train.Event) {
 		if s.cfg.Loss != nil {
 			for name, v := range e.Losses {
@@ -144,7 +145,7 @@ func (s *Service) train(ctx context.Context, r record) (model string, err error)
 		m, err := wire.TrainingEvent(e)
 		if err == nil {
 			_, err = s.report(r.ID, m, func(r *record) error {
-				r.Step, r.Total = int64(e.Step), int64(e.Steps)
+				r.Step, r.Total = count.of(e, r.Total)
 				return nil
 			})
 		}
@@ -152,6 +153,25 @@ func (s *Service) train(ctx context.Context, r record) (model string, err error)
 			s.log.Error("storing a training event", zap.String("job", r.ID), zap.Error(err))
 		}
 	})
+}
+
+// stepCount adds the steps of stages up to those of a job. The events of stages that were done before this start come
+// again, so that it needs no memory.
+type stepCount struct {
+	stage, steps int   // of the stage that runs
+	before       int64 // steps of the stages before it
+}
+
+// of is what a job has done and has to do at an event. planned is the number of steps in all as far as it was known.
+func (c *stepCount) of(e train.Event, planned int64) (step, total int64) {
+	if e.Stages == 0 {
+		return int64(e.Step), int64(e.Steps)
+	}
+	if e.StageIndex != c.stage {
+		c.before += int64(c.steps)
+	}
+	c.stage, c.steps = e.StageIndex, e.Steps
+	return c.before + int64(e.Step), max(planned, c.before+int64(e.Steps))
 }
 
 // finish writes down how a job ended.

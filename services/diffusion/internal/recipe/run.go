@@ -56,6 +56,12 @@ func (r *Recipe) Run(ctx context.Context, deps recipe.Deps, events func(train.Ev
 	return e, fault.Wrap(op, err)
 }
 
+// Pictures is what the recipe trains on.
+func (r *Recipe) Pictures() *recipe.Data { return &r.Data }
+
+// Steps is the number of steps, 0 where the recipe gives passes over the data instead.
+func (r *Recipe) Steps() int64 { return int64(r.Train.Steps) }
+
 // open finds the recipe's pictures, which must be square.
 func (r *Recipe) open(ctx context.Context, l *dataset.Locator) (*recipe.Pictures, error) {
 	p, err := r.Data.Open(ctx, l, r.Seed)

@@ -40,7 +40,7 @@ func (s *Service) Generate(req *diffusionv1.GenerateRequest,
 	if err != nil {
 		return err
 	}
-	handle, err := s.acquire(ctx, op, g.model)
+	handle, err := s.models.Acquire(ctx, op, g.model)
 	if err != nil {
 		return err
 	}

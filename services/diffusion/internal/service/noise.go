@@ -34,7 +34,7 @@ func (s *Service) AddNoise(req *diffusionv1.AddNoiseRequest,
 		return fault.E(fault.Overloaded, "TOO_MANY_CHAINS", op, "%d forward processes are running", maxChains).
 			After(time.Second)
 	}
-	handle, err := s.acquire(ctx, op, req.GetModel())
+	handle, err := s.models.Acquire(ctx, op, req.GetModel())
 	if err != nil {
 		return err
 	}

@@ -231,7 +231,20 @@ type TrainingEvent struct {
 	// Name of the checkpoint just written, when this event reports one.
 	Checkpoint string `protobuf:"bytes,9,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	// State of the job with this event.
-	State         JobState `protobuf:"varint,10,opt,name=state,proto3,enum=manifold.training.v1.JobState" json:"state,omitempty"`
+	State JobState `protobuf:"varint,10,opt,name=state,proto3,enum=manifold.training.v1.JobState" json:"state,omitempty"`
+	// Of a run in stages, such as the layers of a deep belief network: the name of the one that this event is of.
+	// Steps, epoch and estimated time are those of the stage.
+	Stage string `protobuf:"bytes,11,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Place of the stage, from 0.
+	StageIndex int32 `protobuf:"varint,12,opt,name=stage_index,json=stageIndex,proto3" json:"stage_index,omitempty"`
+	// Number of stages; 0 for a run without.
+	Stages int32 `protobuf:"varint,13,opt,name=stages,proto3" json:"stages,omitempty"`
+	// Figures of an evaluation on the selection split, by name, when this event reports one.
+	Metrics map[string]float64 `protobuf:"bytes,14,rep,name=metrics,proto3" json:"metrics,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	// What the model tells of itself: histograms, figures by dimension.
+	Series []*Series `protobuf:"bytes,15,rep,name=series,proto3" json:"series,omitempty"`
+	// Sentences about what goes wrong in training.
+	Alarms        []string `protobuf:"bytes,16,rep,name=alarms,proto3" json:"alarms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,6 +349,103 @@ func (x *TrainingEvent) GetState() JobState {
 	return JobState_JOB_STATE_UNSPECIFIED
 }
 
+func (x *TrainingEvent) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *TrainingEvent) GetStageIndex() int32 {
+	if x != nil {
+		return x.StageIndex
+	}
+	return 0
+}
+
+func (x *TrainingEvent) GetStages() int32 {
+	if x != nil {
+		return x.Stages
+	}
+	return 0
+}
+
+func (x *TrainingEvent) GetMetrics() map[string]float64 {
+	if x != nil {
+		return x.Metrics
+	}
+	return nil
+}
+
+func (x *TrainingEvent) GetSeries() []*Series {
+	if x != nil {
+		return x.Series
+	}
+	return nil
+}
+
+func (x *TrainingEvent) GetAlarms() []string {
+	if x != nil {
+		return x.Alarms
+	}
+	return nil
+}
+
+// Series is a row of numbers.
+type Series struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What they are.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The numbers.
+	Values        []float64 `protobuf:"fixed64,2,rep,packed,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Series) Reset() {
+	*x = Series{}
+	mi := &file_manifold_training_v1_training_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Series) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Series) ProtoMessage() {}
+
+func (x *Series) ProtoReflect() protoreflect.Message {
+	mi := &file_manifold_training_v1_training_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Series.ProtoReflect.Descriptor instead.
+func (*Series) Descriptor() ([]byte, []int) {
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Series) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Series) GetValues() []float64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
 // CreateTrainingJobRequest starts a job.
 type CreateTrainingJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -349,7 +459,7 @@ type CreateTrainingJobRequest struct {
 
 func (x *CreateTrainingJobRequest) Reset() {
 	*x = CreateTrainingJobRequest{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[2]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -361,7 +471,7 @@ func (x *CreateTrainingJobRequest) String() string {
 func (*CreateTrainingJobRequest) ProtoMessage() {}
 
 func (x *CreateTrainingJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[2]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -374,7 +484,7 @@ func (x *CreateTrainingJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrainingJobRequest.ProtoReflect.Descriptor instead.
 func (*CreateTrainingJobRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{2}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateTrainingJobRequest) GetRecipe() string {
@@ -402,7 +512,7 @@ type CreateTrainingJobResponse struct {
 
 func (x *CreateTrainingJobResponse) Reset() {
 	*x = CreateTrainingJobResponse{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[3]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -414,7 +524,7 @@ func (x *CreateTrainingJobResponse) String() string {
 func (*CreateTrainingJobResponse) ProtoMessage() {}
 
 func (x *CreateTrainingJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[3]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -427,7 +537,7 @@ func (x *CreateTrainingJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTrainingJobResponse.ProtoReflect.Descriptor instead.
 func (*CreateTrainingJobResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{3}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateTrainingJobResponse) GetJob() *TrainingJob {
@@ -448,7 +558,7 @@ type GetTrainingJobRequest struct {
 
 func (x *GetTrainingJobRequest) Reset() {
 	*x = GetTrainingJobRequest{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[4]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +570,7 @@ func (x *GetTrainingJobRequest) String() string {
 func (*GetTrainingJobRequest) ProtoMessage() {}
 
 func (x *GetTrainingJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[4]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +583,7 @@ func (x *GetTrainingJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTrainingJobRequest.ProtoReflect.Descriptor instead.
 func (*GetTrainingJobRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{4}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetTrainingJobRequest) GetId() string {
@@ -494,7 +604,7 @@ type GetTrainingJobResponse struct {
 
 func (x *GetTrainingJobResponse) Reset() {
 	*x = GetTrainingJobResponse{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[5]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -506,7 +616,7 @@ func (x *GetTrainingJobResponse) String() string {
 func (*GetTrainingJobResponse) ProtoMessage() {}
 
 func (x *GetTrainingJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[5]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -519,7 +629,7 @@ func (x *GetTrainingJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTrainingJobResponse.ProtoReflect.Descriptor instead.
 func (*GetTrainingJobResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{5}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetTrainingJobResponse) GetJob() *TrainingJob {
@@ -542,7 +652,7 @@ type ListTrainingJobsRequest struct {
 
 func (x *ListTrainingJobsRequest) Reset() {
 	*x = ListTrainingJobsRequest{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[6]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +664,7 @@ func (x *ListTrainingJobsRequest) String() string {
 func (*ListTrainingJobsRequest) ProtoMessage() {}
 
 func (x *ListTrainingJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[6]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +677,7 @@ func (x *ListTrainingJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrainingJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrainingJobsRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{6}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListTrainingJobsRequest) GetPageSize() int32 {
@@ -597,7 +707,7 @@ type ListTrainingJobsResponse struct {
 
 func (x *ListTrainingJobsResponse) Reset() {
 	*x = ListTrainingJobsResponse{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[7]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -609,7 +719,7 @@ func (x *ListTrainingJobsResponse) String() string {
 func (*ListTrainingJobsResponse) ProtoMessage() {}
 
 func (x *ListTrainingJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[7]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -622,7 +732,7 @@ func (x *ListTrainingJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrainingJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrainingJobsResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{7}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListTrainingJobsResponse) GetJobs() []*TrainingJob {
@@ -650,7 +760,7 @@ type CancelTrainingJobRequest struct {
 
 func (x *CancelTrainingJobRequest) Reset() {
 	*x = CancelTrainingJobRequest{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[8]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +772,7 @@ func (x *CancelTrainingJobRequest) String() string {
 func (*CancelTrainingJobRequest) ProtoMessage() {}
 
 func (x *CancelTrainingJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[8]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +785,7 @@ func (x *CancelTrainingJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTrainingJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelTrainingJobRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{8}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CancelTrainingJobRequest) GetId() string {
@@ -696,7 +806,7 @@ type CancelTrainingJobResponse struct {
 
 func (x *CancelTrainingJobResponse) Reset() {
 	*x = CancelTrainingJobResponse{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[9]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -708,7 +818,7 @@ func (x *CancelTrainingJobResponse) String() string {
 func (*CancelTrainingJobResponse) ProtoMessage() {}
 
 func (x *CancelTrainingJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[9]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -721,7 +831,7 @@ func (x *CancelTrainingJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTrainingJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelTrainingJobResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{9}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CancelTrainingJobResponse) GetJob() *TrainingJob {
@@ -747,7 +857,7 @@ type UploadDatasetRequest struct {
 
 func (x *UploadDatasetRequest) Reset() {
 	*x = UploadDatasetRequest{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[10]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +869,7 @@ func (x *UploadDatasetRequest) String() string {
 func (*UploadDatasetRequest) ProtoMessage() {}
 
 func (x *UploadDatasetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[10]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +882,7 @@ func (x *UploadDatasetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadDatasetRequest.ProtoReflect.Descriptor instead.
 func (*UploadDatasetRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{10}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UploadDatasetRequest) GetPart() isUploadDatasetRequest_Part {
@@ -828,14 +938,16 @@ type DatasetHeader struct {
 	// SHA-256 in lower-case hex; the upload is refused when the bytes differ.
 	Sha256 string `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	// File format: zip (of pictures), idx or csv.
-	Format        string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	Format string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
+	// Family whose recipes will use it, where several stand behind one door; the door's first when it is not given.
+	Family        *string `protobuf:"bytes,5,opt,name=family,proto3,oneof" json:"family,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DatasetHeader) Reset() {
 	*x = DatasetHeader{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[11]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +959,7 @@ func (x *DatasetHeader) String() string {
 func (*DatasetHeader) ProtoMessage() {}
 
 func (x *DatasetHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[11]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +972,7 @@ func (x *DatasetHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DatasetHeader.ProtoReflect.Descriptor instead.
 func (*DatasetHeader) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{11}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DatasetHeader) GetName() string {
@@ -891,6 +1003,13 @@ func (x *DatasetHeader) GetFormat() string {
 	return ""
 }
 
+func (x *DatasetHeader) GetFamily() string {
+	if x != nil && x.Family != nil {
+		return *x.Family
+	}
+	return ""
+}
+
 // UploadDatasetResponse confirms an upload.
 type UploadDatasetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -906,7 +1025,7 @@ type UploadDatasetResponse struct {
 
 func (x *UploadDatasetResponse) Reset() {
 	*x = UploadDatasetResponse{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[12]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1037,7 @@ func (x *UploadDatasetResponse) String() string {
 func (*UploadDatasetResponse) ProtoMessage() {}
 
 func (x *UploadDatasetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[12]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1050,7 @@ func (x *UploadDatasetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadDatasetResponse.ProtoReflect.Descriptor instead.
 func (*UploadDatasetResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{12}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UploadDatasetResponse) GetName() string {
@@ -968,7 +1087,7 @@ type WatchTrainingJobRequest struct {
 
 func (x *WatchTrainingJobRequest) Reset() {
 	*x = WatchTrainingJobRequest{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[13]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -980,7 +1099,7 @@ func (x *WatchTrainingJobRequest) String() string {
 func (*WatchTrainingJobRequest) ProtoMessage() {}
 
 func (x *WatchTrainingJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[13]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -993,7 +1112,7 @@ func (x *WatchTrainingJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTrainingJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchTrainingJobRequest) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{13}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WatchTrainingJobRequest) GetId() string {
@@ -1021,7 +1140,7 @@ type WatchTrainingJobResponse struct {
 
 func (x *WatchTrainingJobResponse) Reset() {
 	*x = WatchTrainingJobResponse{}
-	mi := &file_manifold_training_v1_training_proto_msgTypes[14]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1152,7 @@ func (x *WatchTrainingJobResponse) String() string {
 func (*WatchTrainingJobResponse) ProtoMessage() {}
 
 func (x *WatchTrainingJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_manifold_training_v1_training_proto_msgTypes[14]
+	mi := &file_manifold_training_v1_training_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1165,7 @@ func (x *WatchTrainingJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTrainingJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchTrainingJobResponse) Descriptor() ([]byte, []int) {
-	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{14}
+	return file_manifold_training_v1_training_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WatchTrainingJobResponse) GetEvent() *TrainingEvent {
@@ -1072,7 +1191,7 @@ const file_manifold_training_v1_training_proto_rawDesc = "" +
 	"createTime\x125\n" +
 	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x14\n" +
 	"\x05error\x18\b \x01(\tR\x05error\x12\x14\n" +
-	"\x05model\x18\t \x01(\tR\x05model\"\xe6\x03\n" +
+	"\x05model\x18\t \x01(\tR\x05model\"\x8b\x06\n" +
 	"\rTrainingEvent\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\x03R\x04step\x12\x14\n" +
@@ -1086,10 +1205,23 @@ const file_manifold_training_v1_training_proto_rawDesc = "" +
 	"checkpoint\x18\t \x01(\tR\n" +
 	"checkpoint\x124\n" +
 	"\x05state\x18\n" +
-	" \x01(\x0e2\x1e.manifold.training.v1.JobStateR\x05state\x1a9\n" +
+	" \x01(\x0e2\x1e.manifold.training.v1.JobStateR\x05state\x12\x14\n" +
+	"\x05stage\x18\v \x01(\tR\x05stage\x12\x1f\n" +
+	"\vstage_index\x18\f \x01(\x05R\n" +
+	"stageIndex\x12\x16\n" +
+	"\x06stages\x18\r \x01(\x05R\x06stages\x12J\n" +
+	"\ametrics\x18\x0e \x03(\v20.manifold.training.v1.TrainingEvent.MetricsEntryR\ametrics\x124\n" +
+	"\x06series\x18\x0f \x03(\v2\x1c.manifold.training.v1.SeriesR\x06series\x12\x16\n" +
+	"\x06alarms\x18\x10 \x03(\tR\x06alarms\x1a9\n" +
 	"\vLossesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"Q\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\x1a:\n" +
+	"\fMetricsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"4\n" +
+	"\x06Series\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06values\x18\x02 \x03(\x01R\x06values\"Q\n" +
 	"\x18CreateTrainingJobRequest\x12\x16\n" +
 	"\x06recipe\x18\x01 \x01(\tR\x06recipe\x12\x1d\n" +
 	"\n" +
@@ -1114,12 +1246,14 @@ const file_manifold_training_v1_training_proto_rawDesc = "" +
 	"\x14UploadDatasetRequest\x12=\n" +
 	"\x06header\x18\x01 \x01(\v2#.manifold.training.v1.DatasetHeaderH\x00R\x06header\x12\x16\n" +
 	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunkB\x06\n" +
-	"\x04part\"g\n" +
+	"\x04part\"\x8f\x01\n" +
 	"\rDatasetHeader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x16\n" +
 	"\x06sha256\x18\x03 \x01(\tR\x06sha256\x12\x16\n" +
-	"\x06format\x18\x04 \x01(\tR\x06format\"U\n" +
+	"\x06format\x18\x04 \x01(\tR\x06format\x12\x1b\n" +
+	"\x06family\x18\x05 \x01(\tH\x00R\x06family\x88\x01\x01B\t\n" +
+	"\a_family\"U\n" +
 	"\x15UploadDatasetResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x14\n" +
@@ -1157,60 +1291,64 @@ func file_manifold_training_v1_training_proto_rawDescGZIP() []byte {
 }
 
 var file_manifold_training_v1_training_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_manifold_training_v1_training_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_manifold_training_v1_training_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_manifold_training_v1_training_proto_goTypes = []any{
 	(JobState)(0),                     // 0: manifold.training.v1.JobState
 	(*TrainingJob)(nil),               // 1: manifold.training.v1.TrainingJob
 	(*TrainingEvent)(nil),             // 2: manifold.training.v1.TrainingEvent
-	(*CreateTrainingJobRequest)(nil),  // 3: manifold.training.v1.CreateTrainingJobRequest
-	(*CreateTrainingJobResponse)(nil), // 4: manifold.training.v1.CreateTrainingJobResponse
-	(*GetTrainingJobRequest)(nil),     // 5: manifold.training.v1.GetTrainingJobRequest
-	(*GetTrainingJobResponse)(nil),    // 6: manifold.training.v1.GetTrainingJobResponse
-	(*ListTrainingJobsRequest)(nil),   // 7: manifold.training.v1.ListTrainingJobsRequest
-	(*ListTrainingJobsResponse)(nil),  // 8: manifold.training.v1.ListTrainingJobsResponse
-	(*CancelTrainingJobRequest)(nil),  // 9: manifold.training.v1.CancelTrainingJobRequest
-	(*CancelTrainingJobResponse)(nil), // 10: manifold.training.v1.CancelTrainingJobResponse
-	(*UploadDatasetRequest)(nil),      // 11: manifold.training.v1.UploadDatasetRequest
-	(*DatasetHeader)(nil),             // 12: manifold.training.v1.DatasetHeader
-	(*UploadDatasetResponse)(nil),     // 13: manifold.training.v1.UploadDatasetResponse
-	(*WatchTrainingJobRequest)(nil),   // 14: manifold.training.v1.WatchTrainingJobRequest
-	(*WatchTrainingJobResponse)(nil),  // 15: manifold.training.v1.WatchTrainingJobResponse
-	nil,                               // 16: manifold.training.v1.TrainingEvent.LossesEntry
-	(*timestamppb.Timestamp)(nil),     // 17: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),       // 18: google.protobuf.Duration
-	(*v1.Image)(nil),                  // 19: manifold.tensor.v1.Image
+	(*Series)(nil),                    // 3: manifold.training.v1.Series
+	(*CreateTrainingJobRequest)(nil),  // 4: manifold.training.v1.CreateTrainingJobRequest
+	(*CreateTrainingJobResponse)(nil), // 5: manifold.training.v1.CreateTrainingJobResponse
+	(*GetTrainingJobRequest)(nil),     // 6: manifold.training.v1.GetTrainingJobRequest
+	(*GetTrainingJobResponse)(nil),    // 7: manifold.training.v1.GetTrainingJobResponse
+	(*ListTrainingJobsRequest)(nil),   // 8: manifold.training.v1.ListTrainingJobsRequest
+	(*ListTrainingJobsResponse)(nil),  // 9: manifold.training.v1.ListTrainingJobsResponse
+	(*CancelTrainingJobRequest)(nil),  // 10: manifold.training.v1.CancelTrainingJobRequest
+	(*CancelTrainingJobResponse)(nil), // 11: manifold.training.v1.CancelTrainingJobResponse
+	(*UploadDatasetRequest)(nil),      // 12: manifold.training.v1.UploadDatasetRequest
+	(*DatasetHeader)(nil),             // 13: manifold.training.v1.DatasetHeader
+	(*UploadDatasetResponse)(nil),     // 14: manifold.training.v1.UploadDatasetResponse
+	(*WatchTrainingJobRequest)(nil),   // 15: manifold.training.v1.WatchTrainingJobRequest
+	(*WatchTrainingJobResponse)(nil),  // 16: manifold.training.v1.WatchTrainingJobResponse
+	nil,                               // 17: manifold.training.v1.TrainingEvent.LossesEntry
+	nil,                               // 18: manifold.training.v1.TrainingEvent.MetricsEntry
+	(*timestamppb.Timestamp)(nil),     // 19: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),       // 20: google.protobuf.Duration
+	(*v1.Image)(nil),                  // 21: manifold.tensor.v1.Image
 }
 var file_manifold_training_v1_training_proto_depIdxs = []int32{
 	0,  // 0: manifold.training.v1.TrainingJob.state:type_name -> manifold.training.v1.JobState
-	17, // 1: manifold.training.v1.TrainingJob.create_time:type_name -> google.protobuf.Timestamp
-	17, // 2: manifold.training.v1.TrainingJob.end_time:type_name -> google.protobuf.Timestamp
-	16, // 3: manifold.training.v1.TrainingEvent.losses:type_name -> manifold.training.v1.TrainingEvent.LossesEntry
-	18, // 4: manifold.training.v1.TrainingEvent.eta:type_name -> google.protobuf.Duration
-	19, // 5: manifold.training.v1.TrainingEvent.previews:type_name -> manifold.tensor.v1.Image
+	19, // 1: manifold.training.v1.TrainingJob.create_time:type_name -> google.protobuf.Timestamp
+	19, // 2: manifold.training.v1.TrainingJob.end_time:type_name -> google.protobuf.Timestamp
+	17, // 3: manifold.training.v1.TrainingEvent.losses:type_name -> manifold.training.v1.TrainingEvent.LossesEntry
+	20, // 4: manifold.training.v1.TrainingEvent.eta:type_name -> google.protobuf.Duration
+	21, // 5: manifold.training.v1.TrainingEvent.previews:type_name -> manifold.tensor.v1.Image
 	0,  // 6: manifold.training.v1.TrainingEvent.state:type_name -> manifold.training.v1.JobState
-	1,  // 7: manifold.training.v1.CreateTrainingJobResponse.job:type_name -> manifold.training.v1.TrainingJob
-	1,  // 8: manifold.training.v1.GetTrainingJobResponse.job:type_name -> manifold.training.v1.TrainingJob
-	1,  // 9: manifold.training.v1.ListTrainingJobsResponse.jobs:type_name -> manifold.training.v1.TrainingJob
-	1,  // 10: manifold.training.v1.CancelTrainingJobResponse.job:type_name -> manifold.training.v1.TrainingJob
-	12, // 11: manifold.training.v1.UploadDatasetRequest.header:type_name -> manifold.training.v1.DatasetHeader
-	2,  // 12: manifold.training.v1.WatchTrainingJobResponse.event:type_name -> manifold.training.v1.TrainingEvent
-	3,  // 13: manifold.training.v1.TrainingService.CreateTrainingJob:input_type -> manifold.training.v1.CreateTrainingJobRequest
-	5,  // 14: manifold.training.v1.TrainingService.GetTrainingJob:input_type -> manifold.training.v1.GetTrainingJobRequest
-	7,  // 15: manifold.training.v1.TrainingService.ListTrainingJobs:input_type -> manifold.training.v1.ListTrainingJobsRequest
-	9,  // 16: manifold.training.v1.TrainingService.CancelTrainingJob:input_type -> manifold.training.v1.CancelTrainingJobRequest
-	11, // 17: manifold.training.v1.TrainingService.UploadDataset:input_type -> manifold.training.v1.UploadDatasetRequest
-	14, // 18: manifold.training.v1.TrainingService.WatchTrainingJob:input_type -> manifold.training.v1.WatchTrainingJobRequest
-	4,  // 19: manifold.training.v1.TrainingService.CreateTrainingJob:output_type -> manifold.training.v1.CreateTrainingJobResponse
-	6,  // 20: manifold.training.v1.TrainingService.GetTrainingJob:output_type -> manifold.training.v1.GetTrainingJobResponse
-	8,  // 21: manifold.training.v1.TrainingService.ListTrainingJobs:output_type -> manifold.training.v1.ListTrainingJobsResponse
-	10, // 22: manifold.training.v1.TrainingService.CancelTrainingJob:output_type -> manifold.training.v1.CancelTrainingJobResponse
-	13, // 23: manifold.training.v1.TrainingService.UploadDataset:output_type -> manifold.training.v1.UploadDatasetResponse
-	15, // 24: manifold.training.v1.TrainingService.WatchTrainingJob:output_type -> manifold.training.v1.WatchTrainingJobResponse
-	19, // [19:25] is the sub-list for method output_type
-	13, // [13:19] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	18, // 7: manifold.training.v1.TrainingEvent.metrics:type_name -> manifold.training.v1.TrainingEvent.MetricsEntry
+	3,  // 8: manifold.training.v1.TrainingEvent.series:type_name -> manifold.training.v1.Series
+	1,  // 9: manifold.training.v1.CreateTrainingJobResponse.job:type_name -> manifold.training.v1.TrainingJob
+	1,  // 10: manifold.training.v1.GetTrainingJobResponse.job:type_name -> manifold.training.v1.TrainingJob
+	1,  // 11: manifold.training.v1.ListTrainingJobsResponse.jobs:type_name -> manifold.training.v1.TrainingJob
+	1,  // 12: manifold.training.v1.CancelTrainingJobResponse.job:type_name -> manifold.training.v1.TrainingJob
+	13, // 13: manifold.training.v1.UploadDatasetRequest.header:type_name -> manifold.training.v1.DatasetHeader
+	2,  // 14: manifold.training.v1.WatchTrainingJobResponse.event:type_name -> manifold.training.v1.TrainingEvent
+	4,  // 15: manifold.training.v1.TrainingService.CreateTrainingJob:input_type -> manifold.training.v1.CreateTrainingJobRequest
+	6,  // 16: manifold.training.v1.TrainingService.GetTrainingJob:input_type -> manifold.training.v1.GetTrainingJobRequest
+	8,  // 17: manifold.training.v1.TrainingService.ListTrainingJobs:input_type -> manifold.training.v1.ListTrainingJobsRequest
+	10, // 18: manifold.training.v1.TrainingService.CancelTrainingJob:input_type -> manifold.training.v1.CancelTrainingJobRequest
+	12, // 19: manifold.training.v1.TrainingService.UploadDataset:input_type -> manifold.training.v1.UploadDatasetRequest
+	15, // 20: manifold.training.v1.TrainingService.WatchTrainingJob:input_type -> manifold.training.v1.WatchTrainingJobRequest
+	5,  // 21: manifold.training.v1.TrainingService.CreateTrainingJob:output_type -> manifold.training.v1.CreateTrainingJobResponse
+	7,  // 22: manifold.training.v1.TrainingService.GetTrainingJob:output_type -> manifold.training.v1.GetTrainingJobResponse
+	9,  // 23: manifold.training.v1.TrainingService.ListTrainingJobs:output_type -> manifold.training.v1.ListTrainingJobsResponse
+	11, // 24: manifold.training.v1.TrainingService.CancelTrainingJob:output_type -> manifold.training.v1.CancelTrainingJobResponse
+	14, // 25: manifold.training.v1.TrainingService.UploadDataset:output_type -> manifold.training.v1.UploadDatasetResponse
+	16, // 26: manifold.training.v1.TrainingService.WatchTrainingJob:output_type -> manifold.training.v1.WatchTrainingJobResponse
+	21, // [21:27] is the sub-list for method output_type
+	15, // [15:21] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_manifold_training_v1_training_proto_init() }
@@ -1218,17 +1356,18 @@ func file_manifold_training_v1_training_proto_init() {
 	if File_manifold_training_v1_training_proto != nil {
 		return
 	}
-	file_manifold_training_v1_training_proto_msgTypes[10].OneofWrappers = []any{
+	file_manifold_training_v1_training_proto_msgTypes[11].OneofWrappers = []any{
 		(*UploadDatasetRequest_Header)(nil),
 		(*UploadDatasetRequest_Chunk)(nil),
 	}
+	file_manifold_training_v1_training_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_manifold_training_v1_training_proto_rawDesc), len(file_manifold_training_v1_training_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

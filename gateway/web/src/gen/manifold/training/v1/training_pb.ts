@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file manifold/training/v1/training.proto.
  */
 export const file_manifold_training_v1_training: GenFile = /*@__PURE__*/
-  fileDesc("CiNtYW5pZm9sZC90cmFpbmluZy92MS90cmFpbmluZy5wcm90bxIUbWFuaWZvbGQudHJhaW5pbmcudjEi+AEKC1RyYWluaW5nSm9iEgoKAmlkGAEgASgJEi0KBXN0YXRlGAIgASgOMh4ubWFuaWZvbGQudHJhaW5pbmcudjEuSm9iU3RhdGUSDgoGcmVjaXBlGAMgASgJEgwKBHN0ZXAYBCABKAMSEwoLdG90YWxfc3RlcHMYBSABKAMSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVlcnJvchgIIAEoCRINCgVtb2RlbBgJIAEoCSL5AgoNVHJhaW5pbmdFdmVudBIQCghzZXF1ZW5jZRgBIAEoAxIMCgRzdGVwGAIgASgDEg0KBWVwb2NoGAMgASgBEj8KBmxvc3NlcxgEIAMoCzIvLm1hbmlmb2xkLnRyYWluaW5nLnYxLlRyYWluaW5nRXZlbnQuTG9zc2VzRW50cnkSFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIaChJzYW1wbGVzX3Blcl9zZWNvbmQYBiABKAESJgoDZXRhGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCHByZXZpZXdzGAggAygLMhkubWFuaWZvbGQudGVuc29yLnYxLkltYWdlEhIKCmNoZWNrcG9pbnQYCSABKAkSLQoFc3RhdGUYCiABKA4yHi5tYW5pZm9sZC50cmFpbmluZy52MS5Kb2JTdGF0ZRotCgtMb3NzZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIj4KGENyZWF0ZVRyYWluaW5nSm9iUmVxdWVzdBIOCgZyZWNpcGUYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJLChlDcmVhdGVUcmFpbmluZ0pvYlJlc3BvbnNlEi4KA2pvYhgBIAEoCzIhLm1hbmlmb2xkLnRyYWluaW5nLnYxLlRyYWluaW5nSm9iIiMKFUdldFRyYWluaW5nSm9iUmVxdWVzdBIKCgJpZBgBIAEoCSJIChZHZXRUcmFpbmluZ0pvYlJlc3BvbnNlEi4KA2pvYhgBIAEoCzIhLm1hbmlmb2xkLnRyYWluaW5nLnYxLlRyYWluaW5nSm9iIkAKF0xpc3RUcmFpbmluZ0pvYnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImQKGExpc3RUcmFpbmluZ0pvYnNSZXNwb25zZRIvCgRqb2JzGAEgAygLMiEubWFuaWZvbGQudHJhaW5pbmcudjEuVHJhaW5pbmdKb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiYKGENhbmNlbFRyYWluaW5nSm9iUmVxdWVzdBIKCgJpZBgBIAEoCSJLChlDYW5jZWxUcmFpbmluZ0pvYlJlc3BvbnNlEi4KA2pvYhgBIAEoCzIhLm1hbmlmb2xkLnRyYWluaW5nLnYxLlRyYWluaW5nSm9iImYKFFVwbG9hZERhdGFzZXRSZXF1ZXN0EjUKBmhlYWRlchgBIAEoCzIjLm1hbmlmb2xkLnRyYWluaW5nLnYxLkRhdGFzZXRIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAQgYKBHBhcnQiSwoNRGF0YXNldEhlYWRlchIMCgRuYW1lGAEgASgJEgwKBHNpemUYAiABKAMSDgoGc2hhMjU2GAMgASgJEg4KBmZvcm1hdBgEIAEoCSJCChVVcGxvYWREYXRhc2V0UmVzcG9uc2USDAoEbmFtZRgBIAEoCRIMCgRzaXplGAIgASgDEg0KBWl0ZW1zGAMgASgDIj0KF1dhdGNoVHJhaW5pbmdKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgDIk4KGFdhdGNoVHJhaW5pbmdKb2JSZXNwb25zZRIyCgVldmVudBgBIAEoCzIjLm1hbmlmb2xkLnRyYWluaW5nLnYxLlRyYWluaW5nRXZlbnQqmgEKCEpvYlN0YXRlEhkKFUpPQl9TVEFURV9VTlNQRUNJRklFRBAAEhQKEEpPQl9TVEFURV9RVUVVRUQQARIVChFKT0JfU1RBVEVfUlVOTklORxACEhcKE0pPQl9TVEFURV9TVUNDRUVERUQQAxIUChBKT0JfU1RBVEVfRkFJTEVEEAQSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAFMr4FCg9UcmFpbmluZ1NlcnZpY2USdAoRQ3JlYXRlVHJhaW5pbmdKb2ISLi5tYW5pZm9sZC50cmFpbmluZy52MS5DcmVhdGVUcmFpbmluZ0pvYlJlcXVlc3QaLy5tYW5pZm9sZC50cmFpbmluZy52MS5DcmVhdGVUcmFpbmluZ0pvYlJlc3BvbnNlEmsKDkdldFRyYWluaW5nSm9iEisubWFuaWZvbGQudHJhaW5pbmcudjEuR2V0VHJhaW5pbmdKb2JSZXF1ZXN0GiwubWFuaWZvbGQudHJhaW5pbmcudjEuR2V0VHJhaW5pbmdKb2JSZXNwb25zZRJxChBMaXN0VHJhaW5pbmdKb2JzEi0ubWFuaWZvbGQudHJhaW5pbmcudjEuTGlzdFRyYWluaW5nSm9ic1JlcXVlc3QaLi5tYW5pZm9sZC50cmFpbmluZy52MS5MaXN0VHJhaW5pbmdKb2JzUmVzcG9uc2USdAoRQ2FuY2VsVHJhaW5pbmdKb2ISLi5tYW5pZm9sZC50cmFpbmluZy52MS5DYW5jZWxUcmFpbmluZ0pvYlJlcXVlc3QaLy5tYW5pZm9sZC50cmFpbmluZy52MS5DYW5jZWxUcmFpbmluZ0pvYlJlc3BvbnNlEmoKDVVwbG9hZERhdGFzZXQSKi5tYW5pZm9sZC50cmFpbmluZy52MS5VcGxvYWREYXRhc2V0UmVxdWVzdBorLm1hbmlmb2xkLnRyYWluaW5nLnYxLlVwbG9hZERhdGFzZXRSZXNwb25zZSgBEnMKEFdhdGNoVHJhaW5pbmdKb2ISLS5tYW5pZm9sZC50cmFpbmluZy52MS5XYXRjaFRyYWluaW5nSm9iUmVxdWVzdBouLm1hbmlmb2xkLnRyYWluaW5nLnYxLldhdGNoVHJhaW5pbmdKb2JSZXNwb25zZTABQkxaSmdpdGh1Yi5jb20vbWFuaWZvbGQtZ2VuL21hbmlmb2xkL3Byb3RvL2dlbi9tYW5pZm9sZC90cmFpbmluZy92MTt0cmFpbmluZ3YxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_manifold_tensor_v1_tensor]);
+  fileDesc("CiNtYW5pZm9sZC90cmFpbmluZy92MS90cmFpbmluZy5wcm90bxIUbWFuaWZvbGQudHJhaW5pbmcudjEi+AEKC1RyYWluaW5nSm9iEgoKAmlkGAEgASgJEi0KBXN0YXRlGAIgASgOMh4ubWFuaWZvbGQudHJhaW5pbmcudjEuSm9iU3RhdGUSDgoGcmVjaXBlGAMgASgJEgwKBHN0ZXAYBCABKAMSEwoLdG90YWxfc3RlcHMYBSABKAMSLwoLY3JlYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVlcnJvchgIIAEoCRINCgVtb2RlbBgJIAEoCSLeBAoNVHJhaW5pbmdFdmVudBIQCghzZXF1ZW5jZRgBIAEoAxIMCgRzdGVwGAIgASgDEg0KBWVwb2NoGAMgASgBEj8KBmxvc3NlcxgEIAMoCzIvLm1hbmlmb2xkLnRyYWluaW5nLnYxLlRyYWluaW5nRXZlbnQuTG9zc2VzRW50cnkSFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIaChJzYW1wbGVzX3Blcl9zZWNvbmQYBiABKAESJgoDZXRhGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCHByZXZpZXdzGAggAygLMhkubWFuaWZvbGQudGVuc29yLnYxLkltYWdlEhIKCmNoZWNrcG9pbnQYCSABKAkSLQoFc3RhdGUYCiABKA4yHi5tYW5pZm9sZC50cmFpbmluZy52MS5Kb2JTdGF0ZRINCgVzdGFnZRgLIAEoCRITCgtzdGFnZV9pbmRleBgMIAEoBRIOCgZzdGFnZXMYDSABKAUSQQoHbWV0cmljcxgOIAMoCzIwLm1hbmlmb2xkLnRyYWluaW5nLnYxLlRyYWluaW5nRXZlbnQuTWV0cmljc0VudHJ5EiwKBnNlcmllcxgPIAMoCzIcLm1hbmlmb2xkLnRyYWluaW5nLnYxLlNlcmllcxIOCgZhbGFybXMYECADKAkaLQoLTG9zc2VzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ARouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASImCgZTZXJpZXMSDAoEbmFtZRgBIAEoCRIOCgZ2YWx1ZXMYAiADKAEiPgoYQ3JlYXRlVHJhaW5pbmdKb2JSZXF1ZXN0Eg4KBnJlY2lwZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIksKGUNyZWF0ZVRyYWluaW5nSm9iUmVzcG9uc2USLgoDam9iGAEgASgLMiEubWFuaWZvbGQudHJhaW5pbmcudjEuVHJhaW5pbmdKb2IiIwoVR2V0VHJhaW5pbmdKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIkgKFkdldFRyYWluaW5nSm9iUmVzcG9uc2USLgoDam9iGAEgASgLMiEubWFuaWZvbGQudHJhaW5pbmcudjEuVHJhaW5pbmdKb2IiQAoXTGlzdFRyYWluaW5nSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiZAoYTGlzdFRyYWluaW5nSm9ic1Jlc3BvbnNlEi8KBGpvYnMYASADKAsyIS5tYW5pZm9sZC50cmFpbmluZy52MS5UcmFpbmluZ0pvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJgoYQ2FuY2VsVHJhaW5pbmdKb2JSZXF1ZXN0EgoKAmlkGAEgASgJIksKGUNhbmNlbFRyYWluaW5nSm9iUmVzcG9uc2USLgoDam9iGAEgASgLMiEubWFuaWZvbGQudHJhaW5pbmcudjEuVHJhaW5pbmdKb2IiZgoUVXBsb2FkRGF0YXNldFJlcXVlc3QSNQoGaGVhZGVyGAEgASgLMiMubWFuaWZvbGQudHJhaW5pbmcudjEuRGF0YXNldEhlYWRlckgAEg8KBWNodW5rGAIgASgMSABCBgoEcGFydCJrCg1EYXRhc2V0SGVhZGVyEgwKBG5hbWUYASABKAkSDAoEc2l6ZRgCIAEoAxIOCgZzaGEyNTYYAyABKAkSDgoGZm9ybWF0GAQgASgJEhMKBmZhbWlseRgFIAEoCUgAiAEBQgkKB19mYW1pbHkiQgoVVXBsb2FkRGF0YXNldFJlc3BvbnNlEgwKBG5hbWUYASABKAkSDAoEc2l6ZRgCIAEoAxINCgVpdGVtcxgDIAEoAyI9ChdXYXRjaFRyYWluaW5nSm9iUmVxdWVzdBIKCgJpZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyJOChhXYXRjaFRyYWluaW5nSm9iUmVzcG9uc2USMgoFZXZlbnQYASABKAsyIy5tYW5pZm9sZC50cmFpbmluZy52MS5UcmFpbmluZ0V2ZW50KpoBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIUChBKT0JfU1RBVEVfUVVFVUVEEAESFQoRSk9CX1NUQVRFX1JVTk5JTkcQAhIXChNKT0JfU1RBVEVfU1VDQ0VFREVEEAMSFAoQSk9CX1NUQVRFX0ZBSUxFRBAEEhcKE0pPQl9TVEFURV9DQU5DRUxMRUQQBTK+BQoPVHJhaW5pbmdTZXJ2aWNlEnQKEUNyZWF0ZVRyYWluaW5nSm9iEi4ubWFuaWZvbGQudHJhaW5pbmcudjEuQ3JlYXRlVHJhaW5pbmdKb2JSZXF1ZXN0Gi8ubWFuaWZvbGQudHJhaW5pbmcudjEuQ3JlYXRlVHJhaW5pbmdKb2JSZXNwb25zZRJrCg5HZXRUcmFpbmluZ0pvYhIrLm1hbmlmb2xkLnRyYWluaW5nLnYxLkdldFRyYWluaW5nSm9iUmVxdWVzdBosLm1hbmlmb2xkLnRyYWluaW5nLnYxLkdldFRyYWluaW5nSm9iUmVzcG9uc2UScQoQTGlzdFRyYWluaW5nSm9icxItLm1hbmlmb2xkLnRyYWluaW5nLnYxLkxpc3RUcmFpbmluZ0pvYnNSZXF1ZXN0Gi4ubWFuaWZvbGQudHJhaW5pbmcudjEuTGlzdFRyYWluaW5nSm9ic1Jlc3BvbnNlEnQKEUNhbmNlbFRyYWluaW5nSm9iEi4ubWFuaWZvbGQudHJhaW5pbmcudjEuQ2FuY2VsVHJhaW5pbmdKb2JSZXF1ZXN0Gi8ubWFuaWZvbGQudHJhaW5pbmcudjEuQ2FuY2VsVHJhaW5pbmdKb2JSZXNwb25zZRJqCg1VcGxvYWREYXRhc2V0EioubWFuaWZvbGQudHJhaW5pbmcudjEuVXBsb2FkRGF0YXNldFJlcXVlc3QaKy5tYW5pZm9sZC50cmFpbmluZy52MS5VcGxvYWREYXRhc2V0UmVzcG9uc2UoARJzChBXYXRjaFRyYWluaW5nSm9iEi0ubWFuaWZvbGQudHJhaW5pbmcudjEuV2F0Y2hUcmFpbmluZ0pvYlJlcXVlc3QaLi5tYW5pZm9sZC50cmFpbmluZy52MS5XYXRjaFRyYWluaW5nSm9iUmVzcG9uc2UwAUJMWkpnaXRodWIuY29tL21hbmlmb2xkLWdlbi9tYW5pZm9sZC9wcm90by9nZW4vbWFuaWZvbGQvdHJhaW5pbmcvdjE7dHJhaW5pbmd2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_manifold_tensor_v1_tensor]);
 
 /**
  * TrainingJob is one run of training.
@@ -170,6 +170,49 @@ export type TrainingEvent = Message<"manifold.training.v1.TrainingEvent"> & {
    * @generated from field: manifold.training.v1.JobState state = 10;
    */
   state: JobState;
+
+  /**
+   * Of a run in stages, such as the layers of a deep belief network: the name of the one that this event is of.
+   * Steps, epoch and estimated time are those of the stage.
+   *
+   * @generated from field: string stage = 11;
+   */
+  stage: string;
+
+  /**
+   * Place of the stage, from 0.
+   *
+   * @generated from field: int32 stage_index = 12;
+   */
+  stageIndex: number;
+
+  /**
+   * Number of stages; 0 for a run without.
+   *
+   * @generated from field: int32 stages = 13;
+   */
+  stages: number;
+
+  /**
+   * Figures of an evaluation on the selection split, by name, when this event reports one.
+   *
+   * @generated from field: map<string, double> metrics = 14;
+   */
+  metrics: { [key: string]: number };
+
+  /**
+   * What the model tells of itself: histograms, figures by dimension.
+   *
+   * @generated from field: repeated manifold.training.v1.Series series = 15;
+   */
+  series: Series[];
+
+  /**
+   * Sentences about what goes wrong in training.
+   *
+   * @generated from field: repeated string alarms = 16;
+   */
+  alarms: string[];
 };
 
 /**
@@ -178,6 +221,34 @@ export type TrainingEvent = Message<"manifold.training.v1.TrainingEvent"> & {
  */
 export const TrainingEventSchema: GenMessage<TrainingEvent> = /*@__PURE__*/
   messageDesc(file_manifold_training_v1_training, 1);
+
+/**
+ * Series is a row of numbers.
+ *
+ * @generated from message manifold.training.v1.Series
+ */
+export type Series = Message<"manifold.training.v1.Series"> & {
+  /**
+   * What they are.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The numbers.
+   *
+   * @generated from field: repeated double values = 2;
+   */
+  values: number[];
+};
+
+/**
+ * Describes the message manifold.training.v1.Series.
+ * Use `create(SeriesSchema)` to create a new message.
+ */
+export const SeriesSchema: GenMessage<Series> = /*@__PURE__*/
+  messageDesc(file_manifold_training_v1_training, 2);
 
 /**
  * CreateTrainingJobRequest starts a job.
@@ -205,7 +276,7 @@ export type CreateTrainingJobRequest = Message<"manifold.training.v1.CreateTrain
  * Use `create(CreateTrainingJobRequestSchema)` to create a new message.
  */
 export const CreateTrainingJobRequestSchema: GenMessage<CreateTrainingJobRequest> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 2);
+  messageDesc(file_manifold_training_v1_training, 3);
 
 /**
  * CreateTrainingJobResponse holds the job.
@@ -226,7 +297,7 @@ export type CreateTrainingJobResponse = Message<"manifold.training.v1.CreateTrai
  * Use `create(CreateTrainingJobResponseSchema)` to create a new message.
  */
 export const CreateTrainingJobResponseSchema: GenMessage<CreateTrainingJobResponse> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 3);
+  messageDesc(file_manifold_training_v1_training, 4);
 
 /**
  * GetTrainingJobRequest names a job.
@@ -247,7 +318,7 @@ export type GetTrainingJobRequest = Message<"manifold.training.v1.GetTrainingJob
  * Use `create(GetTrainingJobRequestSchema)` to create a new message.
  */
 export const GetTrainingJobRequestSchema: GenMessage<GetTrainingJobRequest> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 4);
+  messageDesc(file_manifold_training_v1_training, 5);
 
 /**
  * GetTrainingJobResponse holds the job.
@@ -268,7 +339,7 @@ export type GetTrainingJobResponse = Message<"manifold.training.v1.GetTrainingJo
  * Use `create(GetTrainingJobResponseSchema)` to create a new message.
  */
 export const GetTrainingJobResponseSchema: GenMessage<GetTrainingJobResponse> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 5);
+  messageDesc(file_manifold_training_v1_training, 6);
 
 /**
  * ListTrainingJobsRequest asks for a page of jobs.
@@ -296,7 +367,7 @@ export type ListTrainingJobsRequest = Message<"manifold.training.v1.ListTraining
  * Use `create(ListTrainingJobsRequestSchema)` to create a new message.
  */
 export const ListTrainingJobsRequestSchema: GenMessage<ListTrainingJobsRequest> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 6);
+  messageDesc(file_manifold_training_v1_training, 7);
 
 /**
  * ListTrainingJobsResponse is a page of jobs.
@@ -324,7 +395,7 @@ export type ListTrainingJobsResponse = Message<"manifold.training.v1.ListTrainin
  * Use `create(ListTrainingJobsResponseSchema)` to create a new message.
  */
 export const ListTrainingJobsResponseSchema: GenMessage<ListTrainingJobsResponse> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 7);
+  messageDesc(file_manifold_training_v1_training, 8);
 
 /**
  * CancelTrainingJobRequest names a job to stop.
@@ -345,7 +416,7 @@ export type CancelTrainingJobRequest = Message<"manifold.training.v1.CancelTrain
  * Use `create(CancelTrainingJobRequestSchema)` to create a new message.
  */
 export const CancelTrainingJobRequestSchema: GenMessage<CancelTrainingJobRequest> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 8);
+  messageDesc(file_manifold_training_v1_training, 9);
 
 /**
  * CancelTrainingJobResponse holds the stopped job.
@@ -366,7 +437,7 @@ export type CancelTrainingJobResponse = Message<"manifold.training.v1.CancelTrai
  * Use `create(CancelTrainingJobResponseSchema)` to create a new message.
  */
 export const CancelTrainingJobResponseSchema: GenMessage<CancelTrainingJobResponse> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 9);
+  messageDesc(file_manifold_training_v1_training, 10);
 
 /**
  * UploadDatasetRequest is one message of an upload: the header first, then chunks.
@@ -403,7 +474,7 @@ export type UploadDatasetRequest = Message<"manifold.training.v1.UploadDatasetRe
  * Use `create(UploadDatasetRequestSchema)` to create a new message.
  */
 export const UploadDatasetRequestSchema: GenMessage<UploadDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 10);
+  messageDesc(file_manifold_training_v1_training, 11);
 
 /**
  * DatasetHeader describes an upload.
@@ -438,6 +509,13 @@ export type DatasetHeader = Message<"manifold.training.v1.DatasetHeader"> & {
    * @generated from field: string format = 4;
    */
   format: string;
+
+  /**
+   * Family whose recipes will use it, where several stand behind one door; the door's first when it is not given.
+   *
+   * @generated from field: optional string family = 5;
+   */
+  family?: string | undefined;
 };
 
 /**
@@ -445,7 +523,7 @@ export type DatasetHeader = Message<"manifold.training.v1.DatasetHeader"> & {
  * Use `create(DatasetHeaderSchema)` to create a new message.
  */
 export const DatasetHeaderSchema: GenMessage<DatasetHeader> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 11);
+  messageDesc(file_manifold_training_v1_training, 12);
 
 /**
  * UploadDatasetResponse confirms an upload.
@@ -480,7 +558,7 @@ export type UploadDatasetResponse = Message<"manifold.training.v1.UploadDatasetR
  * Use `create(UploadDatasetResponseSchema)` to create a new message.
  */
 export const UploadDatasetResponseSchema: GenMessage<UploadDatasetResponse> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 12);
+  messageDesc(file_manifold_training_v1_training, 13);
 
 /**
  * WatchTrainingJobRequest names a job to watch.
@@ -508,7 +586,7 @@ export type WatchTrainingJobRequest = Message<"manifold.training.v1.WatchTrainin
  * Use `create(WatchTrainingJobRequestSchema)` to create a new message.
  */
 export const WatchTrainingJobRequestSchema: GenMessage<WatchTrainingJobRequest> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 13);
+  messageDesc(file_manifold_training_v1_training, 14);
 
 /**
  * WatchTrainingJobResponse is one event of the watched job.
@@ -529,7 +607,7 @@ export type WatchTrainingJobResponse = Message<"manifold.training.v1.WatchTraini
  * Use `create(WatchTrainingJobResponseSchema)` to create a new message.
  */
 export const WatchTrainingJobResponseSchema: GenMessage<WatchTrainingJobResponse> = /*@__PURE__*/
-  messageDesc(file_manifold_training_v1_training, 14);
+  messageDesc(file_manifold_training_v1_training, 15);
 
 /**
  * JobState is where a job stands.
