@@ -13,7 +13,7 @@ export async function start() {
   const env = { ...process.env, HOME: home, XDG_CACHE_HOME: join(home, "cache"), XDG_DATA_HOME: join(home, "data") };
   const child = spawn(binary, ["up", "--addr", "127.0.0.1:0"], { env, stdio: ["ignore", "pipe", "inherit"] });
   const url = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("manifold up said no address within 60 s")), 60_000);
+    const timer = setTimeout(() => reject(new Error("manifold up said no address within 180 s")), 180_000);
     child.once("exit", (code) => reject(new Error(`manifold up ended with ${code}`)));
     createInterface({ input: child.stdout }).on("line", (line) => {
       const found = line.match(/http:\/\/127\.0\.0\.1:\d+/);

@@ -26,6 +26,7 @@ after(async () => {
 
 async function open(hash = "", options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  context.setDefaultTimeout(120_000); // machines that test are busy
   const page = await context.newPage();
   const errors = [];
   page.on("pageerror", (e) => errors.push(String(e)));
@@ -35,7 +36,7 @@ async function open(hash = "", options = {}) {
   return { page, context, errors };
 }
 
-const status = (page, want) => page.waitForSelector(`[data-status="${want}"]`, { timeout: 60_000, state: "attached" });
+const status = (page, want) => page.waitForSelector(`[data-status="${want}"]`, { timeout: 240_000, state: "attached" });
 
 /** pixels reads the canvas as an array of gray values, row by row, with its width. */
 const pixels = (page) =>

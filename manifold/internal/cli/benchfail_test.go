@@ -207,7 +207,7 @@ func TestBenchInterrupted(t *testing.T) {
 		if p.ProcessState.ExitCode() != 130 || !strings.Contains(stderr.String(), "manifold: stopped") {
 			t.Errorf("%s ended with %v and %q", args, err, stderr)
 		}
-		if took := time.Since(begun); took > 30*time.Second {
+		if took := time.Since(begun); took > time.Minute {
 			t.Errorf("%s took %v to end", args, took)
 		}
 		left, err := os.ReadDir(dir)
@@ -258,7 +258,7 @@ func TestOutput(t *testing.T) {
 	if got := full.failure(err); !strings.Contains(got.Error(), "standard output cannot be written") {
 		t.Error(got)
 	}
-	if other := errors.New("other"); full.failure(other) != other {
+	if other := errors.New("other"); !errors.Is(full.failure(other), other) {
 		t.Error("another failure was hidden")
 	}
 }

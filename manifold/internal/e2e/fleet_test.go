@@ -115,7 +115,7 @@ func (d *daemon) start(t *testing.T) {
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for time.Now().Before(deadline) {
 		res, err := http.Get("http://" + d.side + "/readyz")
 		if err == nil {
@@ -126,7 +126,7 @@ func (d *daemon) start(t *testing.T) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("%s is not ready after 30 s", d.name)
+	t.Fatalf("%s is not ready after two minutes", d.name)
 }
 
 // kill ends the process as kill -9 does.

@@ -97,7 +97,7 @@ func waitForBoth(t *testing.T, c diffusionv1.DiffusionServiceClient, replicas []
 		before[k] = r.metric(t, "manifold_step_duration_seconds_count")
 	}
 	one := int32(1)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for time.Now().Before(deadline) {
 		generate(t.Context(), t, c, &diffusionv1.GenerateRequest{Model: "mnist", Steps: &one}, func(*diffusionv1.GenerateResponse) {})
 		served := 0
