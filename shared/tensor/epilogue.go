@@ -31,6 +31,9 @@ type Epilogue struct {
 	Act      Activation
 	Residual *Tensor // shape of dst, or nil; it must not overlap dst
 	Slope    float64 // of ActLeakyReLU below zero, 0 to 1, rounded to the type once
+	// Next is nil or the weights of PackB that the next product of as many rows reads: their beginning is fetched from
+	// memory meanwhile. It changes no bit.
+	Next *Packed
 }
 
 // check panics unless the epilogue fits dst.
@@ -90,6 +93,7 @@ type finisher[T float] struct {
 	rows           int // of dst for each row of the bias; 0 if there is one row
 	act            Activation
 	slope          T
+	next           *gemm.Packed[T]
 }
 
 var finishers struct {
@@ -137,6 +141,9 @@ func newFinisher[T float](ep *Epilogue, n int) *finisher[T] {
 	if ep.Residual != nil {
 		f.residual = data[T](ep.Residual)
 	}
+	if ep.Next != nil {
+		f.next = packedAs[T](ep.Next)
+	}
 	return f
 }
 
@@ -179,6 +186,9 @@ func (f *finisher[T]) Sums() (bias, residual []T, more bool) {
 	}
 	return f.bias, f.residual, false
 }
+
+// Next implements gemm.Follow.
+func (f *finisher[T]) Next() *gemm.Packed[T] { return f.next }
 
 // FinishRest implements gemm.Sums.
 func (f *finisher[T]) FinishRest(c []T, ld, row, col, rows, cols int) {

@@ -11,7 +11,7 @@ func LayerNorm(dst, mean, rstd, x, gamma, beta *Tensor, eps float64) {
 	vector("LayerNorm", "beta", beta, c, x)
 	j := newJob()
 	j.t, j.i[0], j.c = [10]*Tensor{dst, mean, rstd, x, gamma, beta}, c, eps
-	j.rows(x.dtype, r, c, cheap, layerNormLoop[float32], layerNormLoop[float64])
+	j.rows(x.dtype, r, c, dear/2, layerNormLoop[float32], layerNormLoop[float64])
 }
 
 func layerNormLoop[T float](j *job, lo, hi int) {

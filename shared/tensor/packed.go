@@ -60,6 +60,14 @@ func (p *Packed) Shape() []int { return p.shape }
 // DType is the element type.
 func (p *Packed) DType() DType { return p.dtype }
 
+// packedAs is the matrix of p, or nil if it is not one of T.
+func packedAs[T float](p *Packed) *gemm.Packed[T] {
+	if m, ok := any(p.f32).(*gemm.Packed[T]); ok {
+		return m
+	}
+	return any(p.f64).(*gemm.Packed[T])
+}
+
 // like panics unless the packed weights have t's type.
 func (p *Packed) like(op string, t *Tensor) {
 	if p.dtype != t.dtype {

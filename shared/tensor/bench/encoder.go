@@ -117,6 +117,13 @@ func (l *packedLinear) apply(dst, x *signal, s step) {
 	}
 }
 
+// follow tells a product of float32 which one comes next.
+func follow(l, next linear) {
+	if p, ok := l.(*packedLinear); ok {
+		p.ep.Next = next.(*packedLinear).w
+	}
+}
+
 func newEncoder(s encoderShape, l linearType, b, t int) *encoder {
 	r := &random{state: 1}
 	f, d := tensor.Float32, s.d
@@ -142,6 +149,13 @@ func newEncoder(s encoderShape, l linearType, b, t int) *encoder {
 			qkv: l.make(r, d, 3*d), out: l.make(r, d, d), up: l.make(r, d, s.ffn), down: l.make(r, s.ffn, d),
 			attnNorm: newNorm(r, b*t, d, s.eps), ffnNorm: newNorm(r, b*t, d, s.eps),
 		})
+	}
+	for i := range e.layers {
+		l := &e.layers[i]
+		follow(l.qkv, l.out)
+		follow(l.out, l.up)
+		follow(l.up, l.down)
+		follow(l.down, e.layers[(i+1)%s.layers].qkv)
 	}
 	for i := range e.ids {
 		e.ids[i] = int32(r.next() % uint64(s.words))

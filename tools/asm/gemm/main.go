@@ -28,7 +28,7 @@ const (
 	offMask, offPack          = 104, 112
 	offAhead, offSave         = 120, 128
 	offBias, offResidual      = 136, 144
-	offFetch                  = 152
+	offFetch, offFetchPanel   = 152, 160
 )
 
 // The same for type segment.

@@ -211,22 +211,23 @@ func (t *tiler) fetchAhead(u int) {
 		}
 		return
 	}
-	if u == half {
+	panel := u - half
+	if panel == 0 {
 		s.MOVQ(field(offFetch), segment)
 	}
-	skip := fmt.Sprintf("fetched%d", u-half)
+	if panel > t.n {
+		return
+	}
+	skip := fmt.Sprintf("fetched%d", panel)
 	s.TESTQ(segment, segment)
 	s.JZ(operand.LabelRef(skip))
-	for j := range t.n {
-		m := operand.Mem{Base: segment, Disp: (u - half) * s.width}
-		if j > 0 {
-			m.Index, m.Scale = panelB, uint8(j)
+	if panel == t.n {
+		s.ADDQ(operand.U32(half*s.width), field(offFetch))
+	} else {
+		for i := range half {
+			s.PREFETCHT1(operand.Mem{Base: segment, Disp: i * s.width})
 		}
-		s.PREFETCHT1(m)
-	}
-	if u == t.unroll-1 {
-		s.ADDQ(operand.U32(half*s.width), segment)
-		s.MOVQ(segment, field(offFetch))
+		s.ADDQ(field(offFetchPanel), segment)
 	}
 	s.Label(skip)
 }

@@ -34,6 +34,13 @@ type Sums[T Float] interface {
 	FinishRest(c []T, ld, row, col, rows, cols int)
 }
 
+// Follow is an Epilogue that knows what follows the product.
+type Follow[T Float] interface {
+	Epilogue[T]
+	// Next is the packed operand of a product of as many rows that follows, whose beginning is fetched, or nil.
+	Next() *Packed[T]
+}
+
 // Product is the shape of C = op(A) op(B), where op(A) is M x K and op(B) is K x N.
 type Product struct {
 	M, N, K        int

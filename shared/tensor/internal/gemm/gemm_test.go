@@ -111,7 +111,7 @@ func TestLayoutOfTile(t *testing.T) {
 		{"mask", unsafe.Offsetof(a.mask), 104}, {"pack", unsafe.Offsetof(a.pack), 112},
 		{"ahead", unsafe.Offsetof(a.ahead), 120}, {"save", unsafe.Offsetof(a.save), 128},
 		{"bias", unsafe.Offsetof(a.bias), 136}, {"residual", unsafe.Offsetof(a.residual), 144},
-		{"fetch", unsafe.Offsetof(a.fetch), 152},
+		{"fetch", unsafe.Offsetof(a.fetch), 152}, {"fetchPanel", unsafe.Offsetof(a.fetchPanel), 160},
 		{"offB", unsafe.Offsetof(s.offB), 8}, {"n", unsafe.Offsetof(s.n), 16}, {"end", unsafe.Offsetof(s.end), 20},
 		{"segment", unsafe.Sizeof(s), 24},
 	}

@@ -13,6 +13,9 @@ type productTask[T Float] struct {
 	c, a, b []T
 	source  source
 	copyA   bool
+	// The packed operand of the product that follows, or nil, and its cut.
+	next     *Packed[T]
+	nextGrid grid
 }
 
 // source is how the tiles of a product find B.
@@ -82,6 +85,7 @@ func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) {
 		}
 	}
 	j.grid.product(p.Batch, p.M, panels, p.K, j.kern, t.source == groupsOfB, t.copyA)
+	t.follow(ep)
 	dispatch(j.grid.count(), t, 2*float64(p.M)*float64(p.N)*float64(p.K)*float64(p.Batch))
 }
 
@@ -192,7 +196,7 @@ func (t *productTask[T]) Do(i int) {
 			s.sweepWide(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
 			continue
 		}
-		s.after = t.after(i, n)
+		s.fetches, s.after = t.source == panelsOfB, t.after(i, n)
 		s.sweep(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
 	}
 	if p.K == 0 {
@@ -206,17 +210,42 @@ func (t *productTask[T]) Do(i int) {
 	}
 }
 
-// after is the address of the lines of a packed B that follow step n of part i: those of its next step, or of the part
-// that the same thread takes next if all take turns.
-func (t *productTask[T]) after(i, n int) uintptr {
+// follow takes note of what ep says to follow.
+func (t *productTask[T]) follow(ep Epilogue[T]) {
+	e, ok := ep.(Follow[T])
+	if !ok || t.source != panelsOfB {
+		return
+	}
+	if next := e.Next(); next != nil && len(next.Data) > 0 {
+		t.next = next
+		t.nextGrid.product(1, t.p.M, panelsOf(next.N), next.K, t.j.kern, false, false)
+	}
+}
+
+// after is what follows step n of part i of a packed B: its next step, the part that the same thread takes next if all
+// take turns, or the beginning of the product to come.
+func (t *productTask[T]) after(i, n int) coming {
+	j := t.j
 	if t.source != panelsOfB {
-		return 0
+		return coming{}
 	}
-	q := t.j.grid.at(i)
-	if n++; n == len(t.j.steps) {
-		n, q = 0, t.j.grid.at(min(i+pool.Threads(), t.j.grid.count()-1))
+	if n+1 < len(j.steps) {
+		return j.b.from(j.grid.at(i).p0, j.steps[n+1].segs[0].offB)
 	}
-	return uintptr(t.j.b.base) + uintptr(q.p0*t.j.b.strideP+t.j.steps[n].segs[0].offB)
+	i += pool.Threads()
+	if parts := j.grid.count(); i >= parts {
+		if t.next == nil {
+			return coming{}
+		}
+		b := packedOperand(t.next.Data, t.next.K)
+		return b.from(t.nextGrid.at(min(i-parts, t.nextGrid.count()-1)).p0, 0)
+	}
+	return j.b.from(j.grid.at(i).p0, j.steps[0].segs[0].offB)
+}
+
+// from is the lines of b from a panel on, off bytes into it.
+func (b *operand) from(panel, off int) coming {
+	return coming{uintptr(b.base) + uintptr(panel*b.strideP+off), b.strideP}
 }
 
 // groups runs the kernels over the panels of a part, copying those of a tile first: the leading kernel does that by

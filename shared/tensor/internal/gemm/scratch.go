@@ -15,8 +15,9 @@ type scratch[T Float] struct {
 	b    []T   // packed part of B
 	// What the kernels add at last, in the first column: see tile.
 	bias, residual unsafe.Pointer
-	// The lines of B that follow those of the panel group, and those of the part, to be fetched; 0 if not known.
-	next, after uintptr
+	// Whether B is fetched ahead; the lines that follow those of the panel group, and those of the part.
+	fetches     bool
+	next, after coming
 
 	tmp  [maxRows * maxPanels * Width]T
 	user uintptr // who used it last, see userOf
@@ -100,7 +101,7 @@ func newScratch[T Float]() *scratch[T] {
 
 func (s *scratch[T]) release() {
 	// It keeps no operand alive, and nothing for the next user to add or to fetch.
-	s.arg, s.bias, s.residual, s.next, s.after = tile{}, nil, nil, 0, 0
+	s.arg, s.bias, s.residual, s.fetches, s.next, s.after = tile{}, nil, nil, false, coming{}, coming{}
 	if size[T]() == 4 {
 		scratch32.put((*scratch[float32])(unsafe.Pointer(s)))
 	} else {

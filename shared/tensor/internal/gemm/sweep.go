@@ -15,6 +15,13 @@ func packedOperand[T Float](data []T, k int) operand {
 	return operand{base: first(data), strideK: Width * es, strideP: Width * k * es}
 }
 
+// coming are lines of packed panels that will be read: the address of the first, 0 if there is none, and the bytes
+// from one panel to the next.
+type coming struct {
+	at      uintptr
+	strideP int
+}
+
 // sweep runs the kernels over all rows of rowA and rowC and panels [p0, p1) of b for the range of k given
 // by segs. n is the number of columns of C: those of the
 // last panel beyond n are computed in the padded tile and dropped. If add is false the first block of
@@ -29,8 +36,8 @@ func (s *scratch[T]) sweep(f kernels, a, c unsafe.Pointer, strideA int, b operan
 		t.b = unsafe.Add(b.base, p*b.strideP)
 		s.sumsAt(p * Width * es)
 		s.next = s.after
-		if p+t.np < p1 && s.after != 0 {
-			s.next = uintptr(t.b) + uintptr(t.np*b.strideP+segs[0].offB)
+		if p+t.np < p1 && s.fetches {
+			s.next = coming{uintptr(t.b) + uintptr(t.np*b.strideP+segs[0].offB), b.strideP}
 		}
 		s.rows(f, unsafe.Add(c, p*Width*es), 0, n-p*Width, len(segs), add)
 		p += t.np
@@ -43,7 +50,7 @@ func (s *scratch[T]) rows(f kernels, c unsafe.Pointer, r, left, segs int, add bo
 	t := &s.arg
 	width := min(t.np*Width, left)
 	t.mask = 1<<(width-(t.np-1)*Width) - 1
-	t.fetch = s.next
+	t.fetch, t.fetchPanel = s.next.at, s.next.strideP
 	for r < len(s.rowA) {
 		t.mr = groupSize(len(s.rowA)-r, f.rows)
 		s.tileAt(c, r, segs, add)

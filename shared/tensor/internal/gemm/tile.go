@@ -41,9 +41,11 @@ type tile struct {
 	// Where they are not nil, the bias of the columns is added to the sum of the last block, then a matrix that lies as
 	// C does. Only kernels.masked does so.
 	bias, residual unsafe.Pointer
-	// fetch is the address of lines in panels panelB bytes apart that come later, or 0. Kernels of 8 rows fetch half as
-	// many as they take and move on; others ignore it.
-	fetch uintptr
+	// fetch is the address of lines, in panels fetchPanel bytes apart, that come later, or 0. Kernels of 8 rows fetch
+	// half as many as they take and move on; others ignore it.
+	fetch      uintptr
+	fetchPanel int
+	_          int // keeps tile a multiple of 16 bytes
 }
 
 // Largest tile of any instruction set.

@@ -6993,6 +6993,10 @@ loop:
 	TESTQ            DI, DI
 	JZ               fetched0
 	PREFETCHT1       (DI)
+	PREFETCHT1       64(DI)
+	PREFETCHT1       128(DI)
+	PREFETCHT1       192(DI)
+	ADDQ             160(DX), DI
 
 fetched0:
 	VMOVUPS.Z        (BX), K1, Z8
@@ -7009,7 +7013,7 @@ fetched0:
 	ADDQ             64(DX), BX
 	TESTQ            DI, DI
 	JZ               fetched1
-	PREFETCHT1       64(DI)
+	ADDQ             $0x00000100, 152(DX)
 
 fetched1:
 	VMOVUPS.Z        (BX), K1, Z8
@@ -7024,11 +7028,6 @@ fetched1:
 	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	TESTQ            DI, DI
-	JZ               fetched2
-	PREFETCHT1       128(DI)
-
-fetched2:
 	VMOVUPS.Z        (BX), K1, Z8
 	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
@@ -7041,13 +7040,6 @@ fetched2:
 	VFMADD231PS.BCST (R15)(AX*1), Z8, Z7
 	ADDQ             56(DX), AX
 	ADDQ             64(DX), BX
-	TESTQ            DI, DI
-	JZ               fetched3
-	PREFETCHT1       192(DI)
-	ADDQ             $0x00000100, DI
-	MOVQ             DI, 152(DX)
-
-fetched3:
 	VMOVUPS.Z        (BX), K1, Z8
 	PREFETCHT0       1024(BX)
 	VFMADD231PS.BCST (R8)(AX*1), Z8, Z0
@@ -7699,7 +7691,10 @@ loop:
 	TESTQ        DI, DI
 	JZ           fetched0
 	PREFETCHT1   (DI)
-	PREFETCHT1   (DI)(SI*1)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
+	ADDQ         160(DX), DI
 
 fetched0:
 	VMOVUPS      (BX), Z16
@@ -7734,8 +7729,11 @@ fetched0:
 	ADDQ         64(DX), BX
 	TESTQ        DI, DI
 	JZ           fetched1
+	PREFETCHT1   (DI)
 	PREFETCHT1   64(DI)
-	PREFETCHT1   64(DI)(SI*1)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
+	ADDQ         160(DX), DI
 
 fetched1:
 	VMOVUPS      (BX), Z16
@@ -7770,8 +7768,7 @@ fetched1:
 	ADDQ         64(DX), BX
 	TESTQ        DI, DI
 	JZ           fetched2
-	PREFETCHT1   128(DI)
-	PREFETCHT1   128(DI)(SI*1)
+	ADDQ         $0x00000100, 152(DX)
 
 fetched2:
 	VMOVUPS      (BX), Z16
@@ -7804,14 +7801,6 @@ fetched2:
 	VFMADD231PS  Z17, Z25, Z15
 	ADDQ         56(DX), AX
 	ADDQ         64(DX), BX
-	TESTQ        DI, DI
-	JZ           fetched3
-	PREFETCHT1   192(DI)
-	PREFETCHT1   192(DI)(SI*1)
-	ADDQ         $0x00000100, DI
-	MOVQ         DI, 152(DX)
-
-fetched3:
 	VMOVUPS      (BX), Z16
 	PREFETCHT0   1024(BX)
 	VMOVUPS.Z    (BX)(SI*1), K1, Z17
@@ -8673,8 +8662,10 @@ loop:
 	TESTQ        DI, DI
 	JZ           fetched0
 	PREFETCHT1   (DI)
-	PREFETCHT1   (DI)(SI*1)
-	PREFETCHT1   (DI)(SI*2)
+	PREFETCHT1   64(DI)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
+	ADDQ         160(DX), DI
 
 fetched0:
 	VMOVUPS      (BX), Z24
@@ -8719,9 +8710,11 @@ fetched0:
 	ADDQ         64(DX), BX
 	TESTQ        DI, DI
 	JZ           fetched1
+	PREFETCHT1   (DI)
 	PREFETCHT1   64(DI)
-	PREFETCHT1   64(DI)(SI*1)
-	PREFETCHT1   64(DI)(SI*2)
+	PREFETCHT1   128(DI)
+	PREFETCHT1   192(DI)
+	ADDQ         160(DX), DI
 
 fetched1:
 	VMOVUPS      (BX), Z24
@@ -8766,9 +8759,11 @@ fetched1:
 	ADDQ         64(DX), BX
 	TESTQ        DI, DI
 	JZ           fetched2
+	PREFETCHT1   (DI)
+	PREFETCHT1   64(DI)
 	PREFETCHT1   128(DI)
-	PREFETCHT1   128(DI)(SI*1)
-	PREFETCHT1   128(DI)(SI*2)
+	PREFETCHT1   192(DI)
+	ADDQ         160(DX), DI
 
 fetched2:
 	VMOVUPS      (BX), Z24
@@ -8813,11 +8808,7 @@ fetched2:
 	ADDQ         64(DX), BX
 	TESTQ        DI, DI
 	JZ           fetched3
-	PREFETCHT1   192(DI)
-	PREFETCHT1   192(DI)(SI*1)
-	PREFETCHT1   192(DI)(SI*2)
-	ADDQ         $0x00000100, DI
-	MOVQ         DI, 152(DX)
+	ADDQ         $0x00000100, 152(DX)
 
 fetched3:
 	VMOVUPS      (BX), Z24
