@@ -6,6 +6,6 @@
 //
 // Invariants:
 //   - What a row gives does not depend on the other rows.
-//   - A class enters the first layer of a network like further inputs that are 1 for the class and 0 for the others,
-//     which for pictures are constant planes.
+//   - A class enters the first layer of a network like further inputs that are 1 for the class and 0 for the others:
+//     a row of weights for each class, added at every position of a map.
 package trunk
