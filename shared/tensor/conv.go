@@ -125,6 +125,14 @@ func Conv2DInputGrad(dx, dy, w *Tensor, spec ConvSpec) {
 //
 // Order: k runs over the pixels of dy, picture by picture and row by row, in blocks of 256 pixels of one
 // picture; no block spans two pictures. Pixels over the padding take part as +0.
+//
+// Float32 gradients of 3x3 kernels with stride 1 whose channels Ci and Co are multiples of 16 are computed in tiles of
+// 4x4 outputs by Winograd's F(4x4, 3x3), transposed, where a picture has at least 4 of them. Order: tiles are counted
+// through the batch, picture by picture and row by row, from output (0, 0); the pixels of a tile and its part of dy,
+// both +0 beyond the picture, are transformed down the columns, then along the rows; at each of the 36 points the
+// products are added over the tiles in fused multiply-adds from +0 inside blocks of 64, block sums in ascending order;
+// the sums are transformed along the rows, then down the columns. The sequences are in package internal/winograd. The
+// error, norm-wise, is about 8e-7, where a direct gradient has 3e-7.
 func Conv2DWeightGrad(dw, x, dy *Tensor, spec ConvSpec) {
 	sameType("Conv2DWeightGrad", dw, x)
 	apart("Conv2DWeightGrad", dw, x, dy)

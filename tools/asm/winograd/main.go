@@ -44,6 +44,8 @@ func main() {
 			m.output(t)
 			m.weights(t)
 		}
+		m.spread()
+		m.collect()
 	}
 	neon.Intercept("NEON", "kernels_arm64", printer.Config{Argv: []string{"tools/asm/winograd"}, Pkg: "winograd"})
 	Generate()
@@ -215,6 +217,25 @@ func f4(m *machine) transforms {
 	}
 }
 
+// spreadRow is the transpose of the transform of results of F(4x4, 3x3).
+func (m *machine) spreadRow(d []vector) []vector {
+	t, p := m.madd(m.copy(d[0]), a*a, d[2]), m.madd(m.copy(d[1]), a*a, d[3])
+	s, q := m.madd(m.copy(d[0]), b*b, d[2]), m.madd(m.copy(d[1]), b*b, d[3])
+	return []vector{
+		d[0], m.madd(m.copy(t), a, p), m.nmadd(t, a, p), m.madd(m.copy(s), b, q), m.nmadd(s, b, q), d[3],
+	}
+}
+
+// collectRow is the transpose of the transform of weights of F(4x4, 3x3).
+func (m *machine) collectRow(v []vector) []vector {
+	s, d := m.mul(scaleA, m.add(v[1], v[2])), m.mul(scaleA, m.sub(v[1], v[2]))
+	t, e := m.mul(scaleB, m.add(v[3], v[4])), m.mul(scaleB, m.sub(v[3], v[4]))
+	w0 := m.add(m.madd(m.copy(s), scale0, v[0]), t)
+	w1 := m.madd(m.mul(b, e), a, d)
+	w2 := m.madd(m.madd(v[5], b*b, t), a*a, s)
+	return []vector{w0, w1, w2}
+}
+
 // frame is the registers that every kernel has.
 type frame struct {
 	args, data, tmp, step reg.GPVirtual
@@ -318,9 +339,52 @@ func (m *machine) input(t transforms) {
 	m.advance(f)
 }
 
+// spread transforms the 4x4 gradients of the results of a tile, whose addresses are in the table, into points.
+func (m *machine) spread() {
+	const in, out = 4, 6
+	t := transforms{tile: in, span: out}
+	f := m.begin("spread", t)
+	table := GP64()
+	MOVQ(f.field(offTable), table)
+	Label("loop")
+	for j := range in {
+		var d []vector
+		for i := range in {
+			p := GP64()
+			MOVQ(Mem{Base: table, Disp: 8 * (i*in + j)}, p)
+			d = append(d, m.load(Mem{Base: p, Index: f.index, Scale: 1}))
+		}
+		for i, r := range m.spreadRow(d) {
+			VMOVUPS(r, f.at(i*in+j))
+		}
+	}
+	row := f.rows()
+	for i := range out {
+		var d []vector
+		for j := range in {
+			d = append(d, m.load(f.at(i*in+j)))
+		}
+		for j, r := range m.spreadRow(d) {
+			VMOVUPS(r, f.point(row, j))
+		}
+		if i < out-1 {
+			f.nextRow(row, out)
+		}
+	}
+	m.advance(f)
+}
+
+// collect transforms points into the gradients of 3x3 taps, whose addresses are in the table.
+func (m *machine) collect() {
+	t := transforms{tile: 3, span: 6, output: m.collectRow}
+	m.results("collect", t)
+}
+
 // output transforms the span x span products of a tile into tile x tile pixels.
-func (m *machine) output(t transforms) {
-	f := m.begin("output", t)
+func (m *machine) output(t transforms) { m.results("output", t) }
+
+func (m *machine) results(name string, t transforms) {
+	f := m.begin(name, t)
 	table := GP64()
 	MOVQ(f.field(offTable), table)
 	Label("loop")

@@ -160,6 +160,10 @@ func InputGradPacked[T Float](dx, dy []T, w *PackedGrad[T], c Conv, ep Epilogue[
 func WeightGrad[T Float](dw, x, dy []T, c Conv) {
 	c = c.normal()
 	c.check(len(x), len(dw), len(dy))
+	if g := c.geometry(); winogradGradient[T](&g) && g.n > 0 {
+		winogradWeightGrad(as32(dw), as32(x), as32(dy), g)
+		return
+	}
 	j := newJob[T]()
 	j.weightGrad(dw, x, dy, c)
 	j.release()

@@ -66,7 +66,11 @@ func newConvRow[T Float](r *rand.Rand, c Conv) convRow[T] {
 	} else {
 		refInputGrad(row.dx, row.dy, row.w, c)
 	}
-	refWeightGrad(row.dw, row.x, row.dy, c)
+	if refGradientForm[T](c) {
+		refWinogradWeightGrad(as32(row.dw), as32(row.x), as32(row.dy), c)
+	} else {
+		refWeightGrad(row.dw, row.x, row.dy, c)
+	}
 	return row
 }
 

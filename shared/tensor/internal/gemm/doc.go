@@ -18,7 +18,9 @@
 //     the dy position (descending kernel position); channels of dy take the place of Ci above. A
 //     phase that no tap meets is +0.
 //   - Weight gradients: k runs over the output pixels (picture, row, column) in blocks of 256 pixels
-//     of one picture; no block spans two pictures. Pixels over the padding take part with +0.
+//     of one picture; no block spans two pictures. Pixels over the padding take part with +0. Those of float32 by
+//     3x3 with stride 1 may be in a Winograd form (see winogradGradient): products run over the tiles of the batch
+//     in blocks of 64.
 //
 // An empty reduction gives +0. Payloads of NaNs are not specified.
 //

@@ -34,6 +34,16 @@ func output4_512(args *byte)
 //go:noescape
 func weights4_512(args *byte)
 
+// spread4_512 is the spread transform of F(4x4, 3x3).
+//
+//go:noescape
+func spread4_512(args *byte)
+
+// collect3_512 is the collect transform of F(3x3, 3x3).
+//
+//go:noescape
+func collect3_512(args *byte)
+
 // input2_256 is the input transform of F(2x2, 3x3).
 //
 //go:noescape
@@ -63,3 +73,13 @@ func output4_256(args *byte)
 //
 //go:noescape
 func weights4_256(args *byte)
+
+// spread4_256 is the spread transform of F(4x4, 3x3).
+//
+//go:noescape
+func spread4_256(args *byte)
+
+// collect3_256 is the collect transform of F(3x3, 3x3).
+//
+//go:noescape
+func collect3_256(args *byte)

@@ -1385,6 +1385,539 @@ GLOBL c512_10<>(SB), RODATA|NOPTR, $4
 DATA c512_11<>+0(SB)/4, $0x3df4c401
 GLOBL c512_11<>(SB), RODATA|NOPTR, $4
 
+// func spread4_512(args *byte)
+// Requires: AVX, AVX512F
+TEXT ·spread4_512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), BX
+	LEAQ 119(AX), DX
+	ANDQ $-64, DX
+	LEAQ (BX)(BX*2), DI
+	LEAQ (BX)(BX*4), R8
+	XORQ SI, SI
+	MOVQ (AX), R9
+
+loop:
+	MOVQ              (R9), R10
+	VMOVUPS           (R10)(SI*1), Z0
+	MOVQ              32(R9), R10
+	VMOVUPS           (R10)(SI*1), Z1
+	MOVQ              64(R9), R10
+	VMOVUPS           (R10)(SI*1), Z2
+	MOVQ              96(R9), R10
+	VMOVUPS           (R10)(SI*1), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, (DX)
+	VMOVUPS           Z2, 256(DX)
+	VMOVUPS           Z4, 512(DX)
+	VMOVUPS           Z5, 768(DX)
+	VMOVUPS           Z6, 1024(DX)
+	VMOVUPS           Z3, 1280(DX)
+	MOVQ              8(R9), R10
+	VMOVUPS           (R10)(SI*1), Z0
+	MOVQ              40(R9), R10
+	VMOVUPS           (R10)(SI*1), Z1
+	MOVQ              72(R9), R10
+	VMOVUPS           (R10)(SI*1), Z2
+	MOVQ              104(R9), R10
+	VMOVUPS           (R10)(SI*1), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, 64(DX)
+	VMOVUPS           Z2, 320(DX)
+	VMOVUPS           Z4, 576(DX)
+	VMOVUPS           Z5, 832(DX)
+	VMOVUPS           Z6, 1088(DX)
+	VMOVUPS           Z3, 1344(DX)
+	MOVQ              16(R9), R10
+	VMOVUPS           (R10)(SI*1), Z0
+	MOVQ              48(R9), R10
+	VMOVUPS           (R10)(SI*1), Z1
+	MOVQ              80(R9), R10
+	VMOVUPS           (R10)(SI*1), Z2
+	MOVQ              112(R9), R10
+	VMOVUPS           (R10)(SI*1), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, 128(DX)
+	VMOVUPS           Z2, 384(DX)
+	VMOVUPS           Z4, 640(DX)
+	VMOVUPS           Z5, 896(DX)
+	VMOVUPS           Z6, 1152(DX)
+	VMOVUPS           Z3, 1408(DX)
+	MOVQ              24(R9), R10
+	VMOVUPS           (R10)(SI*1), Z0
+	MOVQ              56(R9), R10
+	VMOVUPS           (R10)(SI*1), Z1
+	MOVQ              88(R9), R10
+	VMOVUPS           (R10)(SI*1), Z2
+	MOVQ              120(R9), R10
+	VMOVUPS           (R10)(SI*1), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, 192(DX)
+	VMOVUPS           Z2, 448(DX)
+	VMOVUPS           Z4, 704(DX)
+	VMOVUPS           Z5, 960(DX)
+	VMOVUPS           Z6, 1216(DX)
+	VMOVUPS           Z3, 1472(DX)
+	LEAQ              (CX)(SI*1), R10
+	VMOVUPS           (DX), Z0
+	VMOVUPS           64(DX), Z1
+	VMOVUPS           128(DX), Z2
+	VMOVUPS           192(DX), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, (R10)
+	VMOVUPS           Z2, (R10)(BX*1)
+	VMOVUPS           Z4, (R10)(BX*2)
+	VMOVUPS           Z5, (R10)(DI*1)
+	VMOVUPS           Z6, (R10)(BX*4)
+	VMOVUPS           Z3, (R10)(R8*1)
+	LEAQ              (R10)(DI*2), R10
+	VMOVUPS           256(DX), Z0
+	VMOVUPS           320(DX), Z1
+	VMOVUPS           384(DX), Z2
+	VMOVUPS           448(DX), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, (R10)
+	VMOVUPS           Z2, (R10)(BX*1)
+	VMOVUPS           Z4, (R10)(BX*2)
+	VMOVUPS           Z5, (R10)(DI*1)
+	VMOVUPS           Z6, (R10)(BX*4)
+	VMOVUPS           Z3, (R10)(R8*1)
+	LEAQ              (R10)(DI*2), R10
+	VMOVUPS           512(DX), Z0
+	VMOVUPS           576(DX), Z1
+	VMOVUPS           640(DX), Z2
+	VMOVUPS           704(DX), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, (R10)
+	VMOVUPS           Z2, (R10)(BX*1)
+	VMOVUPS           Z4, (R10)(BX*2)
+	VMOVUPS           Z5, (R10)(DI*1)
+	VMOVUPS           Z6, (R10)(BX*4)
+	VMOVUPS           Z3, (R10)(R8*1)
+	LEAQ              (R10)(DI*2), R10
+	VMOVUPS           768(DX), Z0
+	VMOVUPS           832(DX), Z1
+	VMOVUPS           896(DX), Z2
+	VMOVUPS           960(DX), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, (R10)
+	VMOVUPS           Z2, (R10)(BX*1)
+	VMOVUPS           Z4, (R10)(BX*2)
+	VMOVUPS           Z5, (R10)(DI*1)
+	VMOVUPS           Z6, (R10)(BX*4)
+	VMOVUPS           Z3, (R10)(R8*1)
+	LEAQ              (R10)(DI*2), R10
+	VMOVUPS           1024(DX), Z0
+	VMOVUPS           1088(DX), Z1
+	VMOVUPS           1152(DX), Z2
+	VMOVUPS           1216(DX), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, (R10)
+	VMOVUPS           Z2, (R10)(BX*1)
+	VMOVUPS           Z4, (R10)(BX*2)
+	VMOVUPS           Z5, (R10)(DI*1)
+	VMOVUPS           Z6, (R10)(BX*4)
+	VMOVUPS           Z3, (R10)(R8*1)
+	LEAQ              (R10)(DI*2), R10
+	VMOVUPS           1280(DX), Z0
+	VMOVUPS           1344(DX), Z1
+	VMOVUPS           1408(DX), Z2
+	VMOVUPS           1472(DX), Z3
+	VMOVAPS           Z0, Z4
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z2, Z4
+	VMOVAPS           Z1, Z5
+	VFMADD231PS.BCST  c512_2<>+0(SB), Z3, Z5
+	VMOVAPS           Z0, Z6
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z2, Z6
+	VMOVAPS           Z1, Z1
+	VFMADD231PS.BCST  c512_1<>+0(SB), Z3, Z1
+	VMOVAPS           Z4, Z2
+	VFMADD231PS.BCST  c512_5<>+0(SB), Z5, Z2
+	VFNMADD231PS.BCST c512_5<>+0(SB), Z5, Z4
+	VMOVAPS           Z6, Z5
+	VFMADD231PS.BCST  c512_6<>+0(SB), Z1, Z5
+	VFNMADD231PS.BCST c512_6<>+0(SB), Z1, Z6
+	VMOVUPS           Z0, (R10)
+	VMOVUPS           Z2, (R10)(BX*1)
+	VMOVUPS           Z4, (R10)(BX*2)
+	VMOVUPS           Z5, (R10)(DI*1)
+	VMOVUPS           Z6, (R10)(BX*4)
+	VMOVUPS           Z3, (R10)(R8*1)
+	ADDQ              $0x40, SI
+	CMPQ              SI, 24(AX)
+	JLT               loop
+	VZEROUPPER
+	RET
+
+// func collect3_512(args *byte)
+// Requires: AVX, AVX512F
+TEXT ·collect3_512(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), BX
+	LEAQ 119(AX), DX
+	ANDQ $-64, DX
+	LEAQ (BX)(BX*2), DI
+	LEAQ (BX)(BX*4), R8
+	XORQ SI, SI
+	MOVQ (AX), R9
+
+loop:
+	LEAQ             (CX)(SI*1), R10
+	VMOVUPS          (R10), Z0
+	VMOVUPS          (R10)(BX*1), Z1
+	VMOVUPS          (R10)(BX*2), Z2
+	VMOVUPS          (R10)(DI*1), Z3
+	VMOVUPS          (R10)(BX*4), Z4
+	VMOVUPS          (R10)(R8*1), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	VMOVUPS          Z0, (DX)
+	VMOVUPS          Z3, 64(DX)
+	VMOVUPS          Z5, 128(DX)
+	LEAQ             (R10)(DI*2), R10
+	VMOVUPS          (R10), Z0
+	VMOVUPS          (R10)(BX*1), Z1
+	VMOVUPS          (R10)(BX*2), Z2
+	VMOVUPS          (R10)(DI*1), Z3
+	VMOVUPS          (R10)(BX*4), Z4
+	VMOVUPS          (R10)(R8*1), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	VMOVUPS          Z0, 192(DX)
+	VMOVUPS          Z3, 256(DX)
+	VMOVUPS          Z5, 320(DX)
+	LEAQ             (R10)(DI*2), R10
+	VMOVUPS          (R10), Z0
+	VMOVUPS          (R10)(BX*1), Z1
+	VMOVUPS          (R10)(BX*2), Z2
+	VMOVUPS          (R10)(DI*1), Z3
+	VMOVUPS          (R10)(BX*4), Z4
+	VMOVUPS          (R10)(R8*1), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	VMOVUPS          Z0, 384(DX)
+	VMOVUPS          Z3, 448(DX)
+	VMOVUPS          Z5, 512(DX)
+	LEAQ             (R10)(DI*2), R10
+	VMOVUPS          (R10), Z0
+	VMOVUPS          (R10)(BX*1), Z1
+	VMOVUPS          (R10)(BX*2), Z2
+	VMOVUPS          (R10)(DI*1), Z3
+	VMOVUPS          (R10)(BX*4), Z4
+	VMOVUPS          (R10)(R8*1), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	VMOVUPS          Z0, 576(DX)
+	VMOVUPS          Z3, 640(DX)
+	VMOVUPS          Z5, 704(DX)
+	LEAQ             (R10)(DI*2), R10
+	VMOVUPS          (R10), Z0
+	VMOVUPS          (R10)(BX*1), Z1
+	VMOVUPS          (R10)(BX*2), Z2
+	VMOVUPS          (R10)(DI*1), Z3
+	VMOVUPS          (R10)(BX*4), Z4
+	VMOVUPS          (R10)(R8*1), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	VMOVUPS          Z0, 768(DX)
+	VMOVUPS          Z3, 832(DX)
+	VMOVUPS          Z5, 896(DX)
+	LEAQ             (R10)(DI*2), R10
+	VMOVUPS          (R10), Z0
+	VMOVUPS          (R10)(BX*1), Z1
+	VMOVUPS          (R10)(BX*2), Z2
+	VMOVUPS          (R10)(DI*1), Z3
+	VMOVUPS          (R10)(BX*4), Z4
+	VMOVUPS          (R10)(R8*1), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	VMOVUPS          Z0, 960(DX)
+	VMOVUPS          Z3, 1024(DX)
+	VMOVUPS          Z5, 1088(DX)
+	VMOVUPS          (DX), Z0
+	VMOVUPS          192(DX), Z1
+	VMOVUPS          384(DX), Z2
+	VMOVUPS          576(DX), Z3
+	VMOVUPS          768(DX), Z4
+	VMOVUPS          960(DX), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	MOVQ             (R9), R10
+	VMOVUPS          Z0, (R10)(SI*1)
+	MOVQ             24(R9), R10
+	VMOVUPS          Z3, (R10)(SI*1)
+	MOVQ             48(R9), R10
+	VMOVUPS          Z5, (R10)(SI*1)
+	VMOVUPS          64(DX), Z0
+	VMOVUPS          256(DX), Z1
+	VMOVUPS          448(DX), Z2
+	VMOVUPS          640(DX), Z3
+	VMOVUPS          832(DX), Z4
+	VMOVUPS          1024(DX), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	MOVQ             8(R9), R10
+	VMOVUPS          Z0, (R10)(SI*1)
+	MOVQ             32(R9), R10
+	VMOVUPS          Z3, (R10)(SI*1)
+	MOVQ             56(R9), R10
+	VMOVUPS          Z5, (R10)(SI*1)
+	VMOVUPS          128(DX), Z0
+	VMOVUPS          320(DX), Z1
+	VMOVUPS          512(DX), Z2
+	VMOVUPS          704(DX), Z3
+	VMOVUPS          896(DX), Z4
+	VMOVUPS          1088(DX), Z5
+	VADDPS           Z2, Z1, Z6
+	VMULPS.BCST      c512_10<>+0(SB), Z6, Z6
+	VSUBPS           Z2, Z1, Z1
+	VMULPS.BCST      c512_10<>+0(SB), Z1, Z1
+	VADDPS           Z4, Z3, Z2
+	VMULPS.BCST      c512_11<>+0(SB), Z2, Z2
+	VSUBPS           Z4, Z3, Z3
+	VMULPS.BCST      c512_11<>+0(SB), Z3, Z3
+	VMOVAPS          Z6, Z4
+	VFMADD231PS.BCST c512_9<>+0(SB), Z0, Z4
+	VADDPS           Z2, Z4, Z0
+	VMULPS.BCST      c512_6<>+0(SB), Z3, Z3
+	VFMADD231PS.BCST c512_5<>+0(SB), Z1, Z3
+	VFMADD231PS.BCST c512_1<>+0(SB), Z2, Z5
+	VFMADD231PS.BCST c512_2<>+0(SB), Z6, Z5
+	MOVQ             16(R9), R10
+	VMOVUPS          Z0, (R10)(SI*1)
+	MOVQ             40(R9), R10
+	VMOVUPS          Z3, (R10)(SI*1)
+	MOVQ             64(R9), R10
+	VMOVUPS          Z5, (R10)(SI*1)
+	ADDQ             $0x40, SI
+	CMPQ             SI, 24(AX)
+	JLT              loop
+	VZEROUPPER
+	RET
+
 // func input2_256(args *byte)
 // Requires: AVX
 TEXT ·input2_256(SB), NOSPLIT, $0-8
@@ -2849,3 +3382,536 @@ DATA c256_11<>+20(SB)/4, $0x3df4c401
 DATA c256_11<>+24(SB)/4, $0x3df4c401
 DATA c256_11<>+28(SB)/4, $0x3df4c401
 GLOBL c256_11<>(SB), RODATA|NOPTR, $32
+
+// func spread4_256(args *byte)
+// Requires: AVX, FMA3
+TEXT ·spread4_256(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), BX
+	LEAQ 119(AX), DX
+	ANDQ $-64, DX
+	LEAQ (BX)(BX*2), DI
+	LEAQ (BX)(BX*4), R8
+	XORQ SI, SI
+	MOVQ (AX), R9
+
+loop:
+	MOVQ         (R9), R10
+	VMOVUPS      (R10)(SI*1), Y0
+	MOVQ         32(R9), R10
+	VMOVUPS      (R10)(SI*1), Y1
+	MOVQ         64(R9), R10
+	VMOVUPS      (R10)(SI*1), Y2
+	MOVQ         96(R9), R10
+	VMOVUPS      (R10)(SI*1), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, (DX)
+	VMOVUPS      Y2, 256(DX)
+	VMOVUPS      Y4, 512(DX)
+	VMOVUPS      Y5, 768(DX)
+	VMOVUPS      Y6, 1024(DX)
+	VMOVUPS      Y3, 1280(DX)
+	MOVQ         8(R9), R10
+	VMOVUPS      (R10)(SI*1), Y0
+	MOVQ         40(R9), R10
+	VMOVUPS      (R10)(SI*1), Y1
+	MOVQ         72(R9), R10
+	VMOVUPS      (R10)(SI*1), Y2
+	MOVQ         104(R9), R10
+	VMOVUPS      (R10)(SI*1), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, 64(DX)
+	VMOVUPS      Y2, 320(DX)
+	VMOVUPS      Y4, 576(DX)
+	VMOVUPS      Y5, 832(DX)
+	VMOVUPS      Y6, 1088(DX)
+	VMOVUPS      Y3, 1344(DX)
+	MOVQ         16(R9), R10
+	VMOVUPS      (R10)(SI*1), Y0
+	MOVQ         48(R9), R10
+	VMOVUPS      (R10)(SI*1), Y1
+	MOVQ         80(R9), R10
+	VMOVUPS      (R10)(SI*1), Y2
+	MOVQ         112(R9), R10
+	VMOVUPS      (R10)(SI*1), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, 128(DX)
+	VMOVUPS      Y2, 384(DX)
+	VMOVUPS      Y4, 640(DX)
+	VMOVUPS      Y5, 896(DX)
+	VMOVUPS      Y6, 1152(DX)
+	VMOVUPS      Y3, 1408(DX)
+	MOVQ         24(R9), R10
+	VMOVUPS      (R10)(SI*1), Y0
+	MOVQ         56(R9), R10
+	VMOVUPS      (R10)(SI*1), Y1
+	MOVQ         88(R9), R10
+	VMOVUPS      (R10)(SI*1), Y2
+	MOVQ         120(R9), R10
+	VMOVUPS      (R10)(SI*1), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, 192(DX)
+	VMOVUPS      Y2, 448(DX)
+	VMOVUPS      Y4, 704(DX)
+	VMOVUPS      Y5, 960(DX)
+	VMOVUPS      Y6, 1216(DX)
+	VMOVUPS      Y3, 1472(DX)
+	LEAQ         (CX)(SI*1), R10
+	VMOVUPS      (DX), Y0
+	VMOVUPS      64(DX), Y1
+	VMOVUPS      128(DX), Y2
+	VMOVUPS      192(DX), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y2, (R10)(BX*1)
+	VMOVUPS      Y4, (R10)(BX*2)
+	VMOVUPS      Y5, (R10)(DI*1)
+	VMOVUPS      Y6, (R10)(BX*4)
+	VMOVUPS      Y3, (R10)(R8*1)
+	LEAQ         (R10)(DI*2), R10
+	VMOVUPS      256(DX), Y0
+	VMOVUPS      320(DX), Y1
+	VMOVUPS      384(DX), Y2
+	VMOVUPS      448(DX), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y2, (R10)(BX*1)
+	VMOVUPS      Y4, (R10)(BX*2)
+	VMOVUPS      Y5, (R10)(DI*1)
+	VMOVUPS      Y6, (R10)(BX*4)
+	VMOVUPS      Y3, (R10)(R8*1)
+	LEAQ         (R10)(DI*2), R10
+	VMOVUPS      512(DX), Y0
+	VMOVUPS      576(DX), Y1
+	VMOVUPS      640(DX), Y2
+	VMOVUPS      704(DX), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y2, (R10)(BX*1)
+	VMOVUPS      Y4, (R10)(BX*2)
+	VMOVUPS      Y5, (R10)(DI*1)
+	VMOVUPS      Y6, (R10)(BX*4)
+	VMOVUPS      Y3, (R10)(R8*1)
+	LEAQ         (R10)(DI*2), R10
+	VMOVUPS      768(DX), Y0
+	VMOVUPS      832(DX), Y1
+	VMOVUPS      896(DX), Y2
+	VMOVUPS      960(DX), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y2, (R10)(BX*1)
+	VMOVUPS      Y4, (R10)(BX*2)
+	VMOVUPS      Y5, (R10)(DI*1)
+	VMOVUPS      Y6, (R10)(BX*4)
+	VMOVUPS      Y3, (R10)(R8*1)
+	LEAQ         (R10)(DI*2), R10
+	VMOVUPS      1024(DX), Y0
+	VMOVUPS      1088(DX), Y1
+	VMOVUPS      1152(DX), Y2
+	VMOVUPS      1216(DX), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y2, (R10)(BX*1)
+	VMOVUPS      Y4, (R10)(BX*2)
+	VMOVUPS      Y5, (R10)(DI*1)
+	VMOVUPS      Y6, (R10)(BX*4)
+	VMOVUPS      Y3, (R10)(R8*1)
+	LEAQ         (R10)(DI*2), R10
+	VMOVUPS      1280(DX), Y0
+	VMOVUPS      1344(DX), Y1
+	VMOVUPS      1408(DX), Y2
+	VMOVUPS      1472(DX), Y3
+	VMOVAPS      Y0, Y4
+	VFMADD231PS  c256_2<>+0(SB), Y2, Y4
+	VMOVAPS      Y1, Y5
+	VFMADD231PS  c256_2<>+0(SB), Y3, Y5
+	VMOVAPS      Y0, Y6
+	VFMADD231PS  c256_1<>+0(SB), Y2, Y6
+	VMOVAPS      Y1, Y1
+	VFMADD231PS  c256_1<>+0(SB), Y3, Y1
+	VMOVAPS      Y4, Y2
+	VFMADD231PS  c256_5<>+0(SB), Y5, Y2
+	VFNMADD231PS c256_5<>+0(SB), Y5, Y4
+	VMOVAPS      Y6, Y5
+	VFMADD231PS  c256_6<>+0(SB), Y1, Y5
+	VFNMADD231PS c256_6<>+0(SB), Y1, Y6
+	VMOVUPS      Y0, (R10)
+	VMOVUPS      Y2, (R10)(BX*1)
+	VMOVUPS      Y4, (R10)(BX*2)
+	VMOVUPS      Y5, (R10)(DI*1)
+	VMOVUPS      Y6, (R10)(BX*4)
+	VMOVUPS      Y3, (R10)(R8*1)
+	ADDQ         $0x20, SI
+	CMPQ         SI, 24(AX)
+	JLT          loop
+	VZEROUPPER
+	RET
+
+// func collect3_256(args *byte)
+// Requires: AVX, FMA3
+TEXT ·collect3_256(SB), NOSPLIT, $0-8
+	MOVQ args+0(FP), AX
+	MOVQ 8(AX), CX
+	MOVQ 16(AX), BX
+	LEAQ 119(AX), DX
+	ANDQ $-64, DX
+	LEAQ (BX)(BX*2), DI
+	LEAQ (BX)(BX*4), R8
+	XORQ SI, SI
+	MOVQ (AX), R9
+
+loop:
+	LEAQ        (CX)(SI*1), R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(BX*1), Y1
+	VMOVUPS     (R10)(BX*2), Y2
+	VMOVUPS     (R10)(DI*1), Y3
+	VMOVUPS     (R10)(BX*4), Y4
+	VMOVUPS     (R10)(R8*1), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	VMOVUPS     Y0, (DX)
+	VMOVUPS     Y3, 64(DX)
+	VMOVUPS     Y5, 128(DX)
+	LEAQ        (R10)(DI*2), R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(BX*1), Y1
+	VMOVUPS     (R10)(BX*2), Y2
+	VMOVUPS     (R10)(DI*1), Y3
+	VMOVUPS     (R10)(BX*4), Y4
+	VMOVUPS     (R10)(R8*1), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	VMOVUPS     Y0, 192(DX)
+	VMOVUPS     Y3, 256(DX)
+	VMOVUPS     Y5, 320(DX)
+	LEAQ        (R10)(DI*2), R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(BX*1), Y1
+	VMOVUPS     (R10)(BX*2), Y2
+	VMOVUPS     (R10)(DI*1), Y3
+	VMOVUPS     (R10)(BX*4), Y4
+	VMOVUPS     (R10)(R8*1), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	VMOVUPS     Y0, 384(DX)
+	VMOVUPS     Y3, 448(DX)
+	VMOVUPS     Y5, 512(DX)
+	LEAQ        (R10)(DI*2), R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(BX*1), Y1
+	VMOVUPS     (R10)(BX*2), Y2
+	VMOVUPS     (R10)(DI*1), Y3
+	VMOVUPS     (R10)(BX*4), Y4
+	VMOVUPS     (R10)(R8*1), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	VMOVUPS     Y0, 576(DX)
+	VMOVUPS     Y3, 640(DX)
+	VMOVUPS     Y5, 704(DX)
+	LEAQ        (R10)(DI*2), R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(BX*1), Y1
+	VMOVUPS     (R10)(BX*2), Y2
+	VMOVUPS     (R10)(DI*1), Y3
+	VMOVUPS     (R10)(BX*4), Y4
+	VMOVUPS     (R10)(R8*1), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	VMOVUPS     Y0, 768(DX)
+	VMOVUPS     Y3, 832(DX)
+	VMOVUPS     Y5, 896(DX)
+	LEAQ        (R10)(DI*2), R10
+	VMOVUPS     (R10), Y0
+	VMOVUPS     (R10)(BX*1), Y1
+	VMOVUPS     (R10)(BX*2), Y2
+	VMOVUPS     (R10)(DI*1), Y3
+	VMOVUPS     (R10)(BX*4), Y4
+	VMOVUPS     (R10)(R8*1), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	VMOVUPS     Y0, 960(DX)
+	VMOVUPS     Y3, 1024(DX)
+	VMOVUPS     Y5, 1088(DX)
+	VMOVUPS     (DX), Y0
+	VMOVUPS     192(DX), Y1
+	VMOVUPS     384(DX), Y2
+	VMOVUPS     576(DX), Y3
+	VMOVUPS     768(DX), Y4
+	VMOVUPS     960(DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	MOVQ        (R9), R10
+	VMOVUPS     Y0, (R10)(SI*1)
+	MOVQ        24(R9), R10
+	VMOVUPS     Y3, (R10)(SI*1)
+	MOVQ        48(R9), R10
+	VMOVUPS     Y5, (R10)(SI*1)
+	VMOVUPS     64(DX), Y0
+	VMOVUPS     256(DX), Y1
+	VMOVUPS     448(DX), Y2
+	VMOVUPS     640(DX), Y3
+	VMOVUPS     832(DX), Y4
+	VMOVUPS     1024(DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	MOVQ        8(R9), R10
+	VMOVUPS     Y0, (R10)(SI*1)
+	MOVQ        32(R9), R10
+	VMOVUPS     Y3, (R10)(SI*1)
+	MOVQ        56(R9), R10
+	VMOVUPS     Y5, (R10)(SI*1)
+	VMOVUPS     128(DX), Y0
+	VMOVUPS     320(DX), Y1
+	VMOVUPS     512(DX), Y2
+	VMOVUPS     704(DX), Y3
+	VMOVUPS     896(DX), Y4
+	VMOVUPS     1088(DX), Y5
+	VADDPS      Y2, Y1, Y6
+	VMULPS      c256_10<>+0(SB), Y6, Y6
+	VSUBPS      Y2, Y1, Y1
+	VMULPS      c256_10<>+0(SB), Y1, Y1
+	VADDPS      Y4, Y3, Y2
+	VMULPS      c256_11<>+0(SB), Y2, Y2
+	VSUBPS      Y4, Y3, Y3
+	VMULPS      c256_11<>+0(SB), Y3, Y3
+	VMOVAPS     Y6, Y4
+	VFMADD231PS c256_9<>+0(SB), Y0, Y4
+	VADDPS      Y2, Y4, Y0
+	VMULPS      c256_6<>+0(SB), Y3, Y3
+	VFMADD231PS c256_5<>+0(SB), Y1, Y3
+	VFMADD231PS c256_1<>+0(SB), Y2, Y5
+	VFMADD231PS c256_2<>+0(SB), Y6, Y5
+	MOVQ        16(R9), R10
+	VMOVUPS     Y0, (R10)(SI*1)
+	MOVQ        40(R9), R10
+	VMOVUPS     Y3, (R10)(SI*1)
+	MOVQ        64(R9), R10
+	VMOVUPS     Y5, (R10)(SI*1)
+	ADDQ        $0x20, SI
+	CMPQ        SI, 24(AX)
+	JLT         loop
+	VZEROUPPER
+	RET

@@ -31,3 +31,13 @@ func output4_NEON(args *byte)
 //
 //go:noescape
 func weights4_NEON(args *byte)
+
+// spread4_NEON is the spread transform of F(4x4, 3x3).
+//
+//go:noescape
+func spread4_NEON(args *byte)
+
+// collect3_NEON is the collect transform of F(3x3, 3x3).
+//
+//go:noescape
+func collect3_NEON(args *byte)

@@ -3,6 +3,7 @@ package winograd
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -61,6 +62,28 @@ func TestKernelsAgree(t *testing.T) {
 						Weights(f, a)
 					} else {
 						weightsPortable(f, a)
+					}
+					return y
+				},
+				"spread": func(native bool) []float32 {
+					y := make([]float32, 36*channels)
+					table := addresses(points, 16, channels)
+					a := &Args{Table: &table[0], Data: unsafe.Pointer(&y[0]), Stride: 4 * channels, N: 4 * channels}
+					if native {
+						Spread(a)
+					} else {
+						spreadPortable(a)
+					}
+					return y
+				},
+				"collect": func(native bool) []float32 {
+					y, in := make([]float32, 9*channels), slices.Concat(points, points, points)
+					table := addresses(y, 9, channels)
+					a := &Args{Table: &table[0], Data: unsafe.Pointer(&in[0]), Stride: 4 * channels, N: 4 * channels}
+					if native {
+						Collect(a)
+					} else {
+						collectPortable(a)
 					}
 					return y
 				},

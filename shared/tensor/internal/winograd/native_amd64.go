@@ -9,9 +9,15 @@ import (
 //go:generate go run -C ../../../../tools/asm/winograd . ../../../shared/tensor/internal/winograd
 
 // kernels are the transforms of a width by form and kind.
-var kernels = [2][2][3]func(*byte){
-	{{input2_512, output2_512, weights2_512}, {input4_512, output4_512, weights4_512}},
-	{{input2_256, output2_256, weights2_256}, {input4_256, output4_256, weights4_256}},
+var kernels = [2][2][5]func(*byte){
+	{
+		{input2_512, output2_512, weights2_512},
+		{input4_512, output4_512, weights4_512, spread4_512, collect3_512},
+	},
+	{
+		{input2_256, output2_256, weights2_256},
+		{input4_256, output4_256, weights4_256, spread4_256, collect3_256},
+	},
 }
 
 // native runs a transform in assembly, if there is one.

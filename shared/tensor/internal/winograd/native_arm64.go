@@ -7,8 +7,9 @@ import (
 )
 
 // kernels are the transforms by form and kind.
-var kernels = [2][3]func(*byte){
-	{input2_NEON, output2_NEON, weights2_NEON}, {input4_NEON, output4_NEON, weights4_NEON},
+var kernels = [2][5]func(*byte){
+	{input2_NEON, output2_NEON, weights2_NEON},
+	{input4_NEON, output4_NEON, weights4_NEON, spread4_NEON, collect3_NEON},
 }
 
 // native runs a transform in assembly, if there is one.

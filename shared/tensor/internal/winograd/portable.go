@@ -127,3 +127,59 @@ func weightsPortable(f Form, args *Args) {
 		}
 	}
 }
+
+func spreadRow(x row) row {
+	t, p := fma(a*a, x[2], x[0]), fma(a*a, x[3], x[1])
+	s, q := fma(b*b, x[2], x[0]), fma(b*b, x[3], x[1])
+	return row{x[0], fma(a, p, t), fma(-a, p, t), fma(b, q, s), fma(-b, q, s), x[3]}
+}
+
+func collectRow(m row) row {
+	s, d := float32(scaleA*(m[1]+m[2])), float32(scaleA*(m[1]-m[2]))
+	t, e := float32(scaleB*(m[3]+m[4])), float32(scaleB*(m[3]-m[4]))
+	return row{fma(scale0, m[0], s) + t, fma(a, d, float32(b*e)), fma(a*a, s, fma(b*b, t, m[5]))}
+}
+
+func spreadPortable(args *Args) {
+	table := unsafe.Slice(args.Table, 16)
+	var x [6]row // x[i] is row i
+	for c := 0; c < args.N; c += 4 {
+		for j := range 4 {
+			var d row
+			for i := range 4 {
+				d[i] = *at(table[i*4+j], c)
+			}
+			for i, v := range spreadRow(d) {
+				x[i][j] = v
+			}
+		}
+		for i := range x {
+			for j, v := range spreadRow(x[i]) {
+				*at(args.Data, (i*6+j)*args.Stride+c) = v
+			}
+		}
+	}
+}
+
+func collectPortable(args *Args) {
+	table := unsafe.Slice(args.Table, 9)
+	var y [3]row // y[j] is column j
+	for c := 0; c < args.N; c += 4 {
+		for i := range 6 {
+			var d row
+			for j := range d {
+				d[j] = *at(args.Data, (i*6+j)*args.Stride+c)
+			}
+			r := collectRow(d)
+			for j, v := range r[:3] {
+				y[j][i] = v
+			}
+		}
+		for j := range y {
+			r := collectRow(y[j])
+			for i, v := range r[:3] {
+				*at(table[i*3+j], c) = v
+			}
+		}
+	}
+}

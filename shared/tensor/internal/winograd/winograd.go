@@ -30,7 +30,7 @@ const MaxPoints = 36
 // Args is the argument of a transform. The assembly knows its layout.
 type Args struct {
 	// Table holds Points addresses of the pixels of a tile for Input, Tile*Tile addresses of its results for Output,
-	// row by row. N elements lie at each.
+	// row by row; those of Spread and Collect. N elements lie at each.
 	Table *unsafe.Pointer
 	// Data is point 0, written by Input and Weights, read by Output; points are Stride bytes apart.
 	Data   unsafe.Pointer
@@ -66,9 +66,27 @@ func Weights(f Form, a *Args) {
 	}
 }
 
+// Spread transforms the gradients of the 4x4 results of a tile, at the addresses of the table, into points: the
+// transpose of Output for F4.
+func Spread(a *Args) {
+	if !native(F4, kindSpread, a) {
+		spreadPortable(a)
+	}
+}
+
+// Collect transforms points into the gradients of 9 taps, at the addresses of the table: the transpose of Weights for
+// F4.
+func Collect(a *Args) {
+	if !native(F4, kindCollect, a) {
+		collectPortable(a)
+	}
+}
+
 // The kinds of transforms.
 const (
 	kindInput = iota
 	kindOutput
 	kindWeights
+	kindSpread // and the next for F4 alone
+	kindCollect
 )
