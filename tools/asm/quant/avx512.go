@@ -9,8 +9,8 @@ import (
 const wideRows = 8
 
 // near and far are how many bytes ahead of the lines in use the kernels fetch into the first and the second cache: the
-// processor's own prefetching is too late where several rows share a line. One row takes lines as fast as they come, and
-// asking for each would only delay them, by a quarter from the third cache and a third from memory.
+// processor's own prefetching is too late where several rows share a line. One row takes lines as fast as they come;
+// asking for each would delay them by a quarter from the third cache and a third from memory.
 const near, far = 4 << 10, 16 << 10
 
 // fetch asks for the lines ahead of the one at off.

@@ -32,10 +32,11 @@ func FuzzBlocks(f *testing.F) {
 		if blocks == 0 || blocks > 64 {
 			return
 		}
-		if _, err := Pack(kind, raw[:len(raw)-1], n, blocks*kind.Block()); len(raw) == n*blocks*kind.BlockBytes() && err == nil {
+		size := n * blocks * kind.BlockBytes()
+		if _, err := Pack(kind, raw[:size-1], n, blocks*kind.Block()); err == nil {
 			t.Fatal("a byte too few is no error")
 		}
-		raw = raw[:n*blocks*kind.BlockBytes()]
+		raw = raw[:size]
 		k := blocks * kind.Block()
 		w := make([]float32, n*k)
 		kind.Dequantize(w, raw)
