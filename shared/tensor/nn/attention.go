@@ -21,7 +21,9 @@ type SelfAttention2D struct {
 }
 
 // Pack packs the weights of Q, K and V as those of one product.
-func (a *SelfAttention2D) Pack() { a.qkv.packed([3]*Linear{a.Q, a.K, a.V}) }
+func (a *SelfAttention2D) Pack() { a.qkv.packed(a.joined()) }
+
+func (a *SelfAttention2D) joined() [3]*Linear { return [3]*Linear{a.Q, a.K, a.V} }
 
 // NewSelfAttention2D returns attention over c channels split into heads, which must divide c; groups and
 // eps are those of the norm.
@@ -44,7 +46,7 @@ func (a *SelfAttention2D) Forward(t *autograd.Tape, x *autograd.Value) *autograd
 	n, h, w, c := x.Dims4()
 	normed := a.Norm.Forward(t, x)
 	rows := autograd.Reshape(normed, n, h*w, c) // [N, T, C]
-	y := a.qkv.attention(t, rows, [3]*Linear{a.Q, a.K, a.V}, tensor.AttentionSpec{
+	y := a.qkv.attention(t, rows, a.joined(), tensor.AttentionSpec{
 		Heads: a.Heads, Scale: 1 / math.Sqrt(float64(c/a.Heads)),
 	})
 	t.Done(normed)
@@ -80,7 +82,9 @@ func NewMultiHeadAttention(d, heads, kvHeads int, causal bool) *MultiHeadAttenti
 }
 
 // Pack packs the weights of Q, K and V as those of one product.
-func (a *MultiHeadAttention) Pack() { a.qkv.packed([3]*Linear{a.Q, a.K, a.V}) }
+func (a *MultiHeadAttention) Pack() { a.qkv.packed(a.joined()) }
+
+func (a *MultiHeadAttention) joined() [3]*Linear { return [3]*Linear{a.Q, a.K, a.V} }
 
 // Forward maps x [B, T, D] to the same shape. lengths are the valid positions of every sequence, which come first, or
 // nil; they must not change before the tape's Reset.
@@ -93,7 +97,7 @@ func (a *MultiHeadAttention) ForwardThen(
 	t *autograd.Tape, x *autograd.Value, lengths []int, then Then,
 ) *autograd.Value {
 	e := a.Q.Weight.Dim(1) / a.Heads
-	y := a.qkv.attention(t, x, [3]*Linear{a.Q, a.K, a.V}, tensor.AttentionSpec{
+	y := a.qkv.attention(t, x, a.joined(), tensor.AttentionSpec{
 		Heads: a.Heads, KVHeads: a.KVHeads, Scale: 1 / math.Sqrt(float64(e)), Causal: a.Causal, Lengths: lengths,
 	})
 	out := a.Out.ForwardThen(t, y, then)

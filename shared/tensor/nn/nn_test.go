@@ -416,7 +416,7 @@ func TestBindAndPack(t *testing.T) {
 		t.Fatal(err)
 	}
 	Pack(other)
-	if other.Levels[1].Attn.Q.Weight.pack.Load() == nil || other.Out.Weight.pack.Load() == nil {
+	if other.Levels[1].Attn.Out.Weight.pack.Load() == nil || other.Out.Weight.pack.Load() == nil {
 		t.Error("Pack left weights unpacked")
 	}
 	infer.Reset()

@@ -25,10 +25,20 @@ func Params(model any) []*Param {
 // Packer is a layer with weights to pack; see Pack.
 type Packer interface{ Pack() }
 
-// Pack packs all weights of a model now rather than on first use, as a server does after loading.
+// joiner is a layer that packs others as one.
+type joiner interface{ joined() [3]*Linear }
+
+// Pack packs all weights of a model now rather than on first use, as a server does after loading. Layers that another
+// one packs with its own are not packed once more.
 func Pack(model any) {
+	done := map[any]bool{}
 	w := &walk{names: map[string]bool{}, seen: map[*Param]string{}, layer: func(l any) {
-		if p, ok := l.(Packer); ok {
+		if j, ok := l.(joiner); ok {
+			for _, other := range j.joined() {
+				done[other] = true
+			}
+		}
+		if p, ok := l.(Packer); ok && !done[l] {
 			p.Pack()
 		}
 	}}
