@@ -8,4 +8,4 @@ import (
 
 // TestNoFusedMultiplyAdd builds the family's packages of energies for targets whose compiler may join a product and a
 // sum.
-func TestNoFusedMultiplyAdd(t *testing.T) { fusedtest.Check(t, nil, ".", "../boltzmann") }
+func TestNoFusedMultiplyAdd(t *testing.T) { fusedtest.Check(t, nil, ".", "../boltzmann", "../dbn") }

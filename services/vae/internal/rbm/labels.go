@@ -2,13 +2,9 @@ package rbm
 
 import "github.com/manifold-gen/manifold/shared/tensor"
 
-// Classify writes p(label | pixels) of the rows of v [B, V], whose label units are ignored: p [B, L]. The label's
-// free energies are exact (Larochelle and Bengio 2008):
-//
-//	-F(v, l) = b_l + sum_j softplus(x_j + W_lj) + what no label changes, x the inputs with all labels off.
-func (m *RBM) Classify(p, v *tensor.Tensor, a *tensor.Arena) {
-	mark := a.Mark()
-	defer a.Release(mark)
+// labelScores writes -F(v, l) less what no label changes, for the rows of v [B, V] whose label units are ignored, to
+// p [B, L] (Larochelle and Bengio 2008): b_l + sum_j softplus(x_j + W_lj), x the inputs with all labels off.
+func (m *RBM) labelScores(p, v *tensor.Tensor, a *tensor.Arena) {
 	B, V := v.Dims2()
 	n := m.pixelUnits()
 	off := a.New(tensor.Float32, B, V)
@@ -27,7 +23,34 @@ func (m *RBM) Classify(p, v *tensor.Tensor, a *tensor.Arena) {
 	bias := a.New(tensor.Float32, m.Labels)
 	copy(bias.F32(), m.VisibleBias.F32()[n:])
 	tensor.Add(p, p, bias)
+}
+
+// Classify writes p(label | pixels) of the rows of v [B, V], whose label units are ignored: p [B, L]. It is exact.
+func (m *RBM) Classify(p, v *tensor.Tensor, a *tensor.Arena) {
+	mark := a.Mark()
+	defer a.Release(mark)
+	m.labelScores(p, v, a)
 	tensor.Softmax(p, p)
+}
+
+// MarginalFreeEnergy writes -log sum_l exp(-F(v, l)) of the rows of v [B, V]: the free energy of the pixels alone. For
+// a machine without labels it is FreeEnergy.
+func (m *RBM) MarginalFreeEnergy(dst []float64, v *tensor.Tensor, a *tensor.Arena) {
+	if m.Labels == 0 {
+		m.FreeEnergy(dst, v, a)
+		return
+	}
+	mark := a.Mark()
+	defer a.Release(mark)
+	B, V := v.Dims2()
+	p := a.New(tensor.Float32, B, m.Labels)
+	m.labelScores(p, v, a)
+	pixels := a.New(tensor.Float32, V)
+	for i := range B {
+		copy(pixels.F32(), v.F32()[i*V:(i+1)*V])
+		clear(pixels.F32()[m.pixelUnits():])
+		dst[i] = m.visibleEnergy(pixels.F32()) - logSum(widen(p.F32()[i*m.Labels:(i+1)*m.Labels]))
+	}
 }
 
 // SetLabels writes the label units of the rows of v [B, V]: the class where it is 0 or more, p(label | pixels)

@@ -2,7 +2,6 @@ package rbm
 
 import (
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
-	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
@@ -161,21 +160,23 @@ func (m *Model) Kind() model.ScoreKind {
 	return model.AISEstimate
 }
 
-// Score implements model.Scorer: -F(v) - log Z. A machine whose Z nobody estimated has free energies alone. Gray
-// pixels of binary units count as they are.
+// Score implements model.Scorer: -F(v) - log Z, of a picture and its label where there are classes, else summed over
+// all labels. A machine whose Z nobody estimated has free energies alone. Gray pixels of binary units count as they are.
 func (m *Model) Score(x []float32, n int, class []int32, _ int, _ rng.Stream, _ uint64) (model.Score, error) {
 	m.a.Reset()
 	free := make([]float64, n)
-	m.FreeEnergy(free, m.fill(x, n, class), m.a)
+	v := m.fill(x, n, class)
+	if class == nil {
+		m.MarginalFreeEnergy(free, v, m.a)
+	} else {
+		m.FreeEnergy(free, v, m.a)
+	}
 	s := model.Score{Kind: m.Kind(), Free: free}
 	for i := range free {
 		free[i] = -free[i]
 	}
 	if s.Kind == model.NoScore {
 		return s, nil
-	}
-	if m.Labels > 0 && class == nil {
-		return s, fault.E(fault.Invalid, "NO_LABELS", "rbm.Score", "the model scores pictures together with their labels")
 	}
 	s.Values = make([]float64, n)
 	for i, f := range free {

@@ -325,6 +325,9 @@ func TestClassify(t *testing.T) {
 			for l := range q {
 				near(t, c.String(), float64(p.F32()[i*c.Labels+l]), q[l]/z, 1e-6)
 			}
+			var free [1]float64
+			m.MarginalFreeEnergy(free[:], tensorOf(v), a)
+			near(t, c.String()+" marginal", free[0], -math.Log(z), 2e-6)
 		}
 	}
 }
