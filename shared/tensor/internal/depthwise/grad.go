@@ -16,7 +16,6 @@ type grad[T Float] struct {
 	sums  []T // of the bands of a part
 	total []T
 	dyc   []T // the copy of dy
-	dy    []T
 }
 
 // WeightGrad computes dw.
