@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 
-	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
 	modelv1 "github.com/manifold-gen/manifold/proto/gen/manifold/model/v1"
 	trainingv1 "github.com/manifold-gen/manifold/proto/gen/manifold/training/v1"
 	"github.com/manifold-gen/manifold/shared/serve"
@@ -34,25 +32,16 @@ type backend struct {
 	training trainingv1.TrainingServiceClient
 }
 
-// serviceNames maps a family to the gRPC service whose health decides whether a replica is used.
-var serviceNames = map[string]string{
-	"diffusion": diffusionv1.DiffusionService_ServiceDesc.ServiceName,
-}
-
 // dial connects to the replicas of one family. target is a gRPC target such as dns:///diffusion:9000, one
 // host:port, or several of them separated by commas.
-func dial(family, target string, creds credentials.TransportCredentials) (*backend, error) {
-	service, ok := serviceNames[family]
-	if !ok {
-		return nil, fmt.Errorf("backend %q: no such family; known: %s", family, strings.Join(families(), ", "))
-	}
+func dial(f family, target string, creds credentials.TransportCredentials) (*backend, error) {
 	if creds == nil {
 		creds = insecure.NewCredentials()
 	}
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithDefaultServiceConfig(fmt.Sprintf(
-			`{"loadBalancingConfig":[{"round_robin":{}}],"healthCheckConfig":{"serviceName":%q}}`, service)),
+			`{"loadBalancingConfig":[{"round_robin":{}}],"healthCheckConfig":{"serviceName":%q}}`, f.service)),
 		// A replica whose host vanished is noticed within Time + Timeout; the services permit pings that often.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithUnaryInterceptor(func(
@@ -84,15 +73,15 @@ func dial(family, target string, creds credentials.TransportCredentials) (*backe
 		}
 		r.InitialState(state)
 		opts = append(opts, grpc.WithResolvers(r))
-		target = "replicas:///" + family
+		target = "replicas:///" + f.name
 	}
 	conn, err := grpc.NewClient(target, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("backend %s at %q: %w", family, target, err)
+		return nil, fmt.Errorf("backend %s at %q: %w", f.name, target, err)
 	}
 	conn.Connect()
 	return &backend{
-		family:   family,
+		family:   f.name,
 		conn:     conn,
 		models:   modelv1.NewModelServiceClient(conn),
 		training: trainingv1.NewTrainingServiceClient(conn),
@@ -106,13 +95,4 @@ func passRequestID(ctx context.Context) context.Context {
 		return ctx
 	}
 	return metadata.AppendToOutgoingContext(ctx, serve.RequestIDKey, id)
-}
-
-func families() []string {
-	var l []string
-	for f := range serviceNames {
-		l = append(l, f)
-	}
-	slices.Sort(l)
-	return l
 }

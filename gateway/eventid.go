@@ -8,8 +8,6 @@ import (
 	"errors"
 
 	"google.golang.org/protobuf/proto"
-
-	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
 )
 
 // eventID is what a client hands back to take a stream up again. It holds the seed, so that it works after the
@@ -54,20 +52,14 @@ func mac(key, b []byte) []byte {
 	return h.Sum(nil)[:16]
 }
 
-// digest identifies what a request asks for: everything but the seed, the client's own id and the fields that
-// only the gateway sets.
-func digest(r *diffusionv1.GenerateRequest) ([16]byte, error) {
+// digest identifies a request by its type and all of its fields.
+func digest(r proto.Message) ([16]byte, error) {
 	var d [16]byte
-	c := proto.CloneOf(r)
-	c.Seed = nil
-	c.RequestId = ""
-	c.ResumeStates = false
-	c.Resume = nil
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(c)
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(r)
 	if err != nil {
 		return d, err
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(append([]byte(r.ProtoReflect().Descriptor().FullName()+"\x00"), b...))
 	copy(d[:], sum[:])
 	return d, nil
 }

@@ -6,13 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc/credentials"
 
 	"github.com/manifold-gen/manifold/gateway/web"
-	"github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1/diffusionv1connect"
+	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
 	"github.com/manifold-gen/manifold/proto/gen/manifold/model/v1/modelv1connect"
 	"github.com/manifold-gen/manifold/proto/gen/manifold/training/v1/trainingv1connect"
 	"github.com/manifold-gen/manifold/shared/serve"
@@ -42,7 +44,8 @@ type Gateway struct {
 	backends []*backend
 	timeout  time.Duration
 	metrics  *metrics
-	gen      *generator
+	fleetKey []byte
+	images   *resumable[*diffusionv1.GenerateRequest, diffusionv1.GenerateResponse] // nil without diffusion
 }
 
 // New connects to the backends (in the background: a backend may come up later) and builds the handler.
@@ -52,28 +55,28 @@ func New(cfg Config) (*Gateway, error) {
 		g.timeout = 10 * time.Minute
 	}
 	g.metrics = newMetrics(cfg.Metrics)
-	key := cfg.FleetKey
-	if len(key) == 0 {
-		key = make([]byte, 32)
-		if _, err := rand.Read(key); err != nil {
+	g.fleetKey = cfg.FleetKey
+	if len(g.fleetKey) == 0 {
+		g.fleetKey = make([]byte, 32)
+		if _, err := rand.Read(g.fleetKey); err != nil {
 			return nil, fmt.Errorf("drawing a fleet key: %w", err)
 		}
 	}
-	for _, family := range families() {
-		target, ok := cfg.Backends[family]
+	for _, f := range families {
+		target, ok := cfg.Backends[f.name]
 		if !ok {
 			continue
 		}
-		b, err := dial(family, target, cfg.Backend)
+		b, err := dial(f, target, cfg.Backend)
 		if err != nil {
 			return nil, errors.Join(err, g.Close())
 		}
 		g.backends = append(g.backends, b)
-		g.gen = &generator{client: newDiffusionClient(b), fleetKey: key, metrics: g.metrics}
 	}
-	for family := range cfg.Backends {
-		if _, ok := serviceNames[family]; !ok {
-			return nil, errors.Join(fmt.Errorf("backend %q: no such family; known: %v", family, families()), g.Close())
+	for name := range cfg.Backends {
+		if _, ok := findFamily(name); !ok {
+			return nil, errors.Join(fmt.Errorf("backend %q: no such family; known: %s", name,
+				strings.Join(familyNames(), ", ")), g.Close())
 		}
 	}
 	if len(g.backends) == 0 {
@@ -104,9 +107,16 @@ func (g *Gateway) routes() http.Handler {
 	mux := http.NewServeMux()
 	opts := connect.WithHandlerOptions(
 		connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(deadline(g.timeout)))
-	mux.Handle(diffusionv1connect.NewDiffusionServiceHandler(&diffusionDoor{g}, opts))
+	for _, f := range families {
+		b, err := g.backend(f.name)
+		if err != nil {
+			mux.Handle("/"+f.service+"/", g.absent(f.name))
+			continue
+		}
+		mux.Handle(f.mount(g, b, opts))
+	}
 	mux.Handle(modelv1connect.NewModelServiceHandler(&modelDoor{g.backends}, opts))
-	mux.Handle(trainingv1connect.NewTrainingServiceHandler(&trainingDoor{g.backends}, opts))
+	mux.Handle(trainingv1connect.NewTrainingServiceHandler(&trainingDoor{g}, opts))
 	mux.HandleFunc("GET /v1/models", g.openAIModels)
 	mux.HandleFunc("GET /v1/models/{model}", g.openAIModel)
 	mux.HandleFunc("POST /v1/images/generations", g.openAIImages)
@@ -131,22 +141,41 @@ func (g *Gateway) Close() error {
 	return errors.Join(errs...)
 }
 
-// Ready says whether every family has a replica that answers.
+// Ready says whether any family has a replica that answers: one that does not must not hide the others.
 func (g *Gateway) Ready(ctx context.Context) error {
-	for _, b := range g.backends {
-		if err := b.ping(ctx); err != nil {
-			return err
+	_, err := g.silent(ctx)
+	return err
+}
+
+// silent names the families that do not answer, with an error where none does.
+func (g *Gateway) silent(ctx context.Context) (silent []string, err error) {
+	errs := make([]error, len(g.backends))
+	var wg sync.WaitGroup
+	for i, b := range g.backends {
+		wg.Go(func() { errs[i] = b.ping(ctx) })
+	}
+	wg.Wait()
+	for i, b := range g.backends {
+		if errs[i] != nil {
+			silent, err = append(silent, b.family), errs[i]
 		}
 	}
-	return nil
+	if len(silent) < len(g.backends) {
+		err = nil
+	}
+	return silent, err
 }
 
 func (g *Gateway) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
-	if err := g.Ready(ctx); err != nil {
+	silent, err := g.silent(ctx)
+	if err != nil {
 		http.Error(w, "not ready: "+public(err).Message(), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")
+	if len(silent) > 0 {
+		fmt.Fprintln(w, "no answer from: "+strings.Join(silent, ", "))
+	}
 }

@@ -54,7 +54,7 @@ func startReplica(t *testing.T) *replica {
 	diffusionv1.RegisterDiffusionServiceServer(r.server, r)
 	modelv1.RegisterModelServiceServer(r.server, r)
 	h := health.NewServer()
-	h.SetServingStatus(serviceNames["diffusion"], healthpb.HealthCheckResponse_SERVING)
+	h.SetServingStatus(diffusionv1.DiffusionService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
 	healthpb.RegisterHealthServer(r.server, h)
 	go func() { _ = r.server.Serve(l) }()
 	t.Cleanup(r.server.Stop)

@@ -66,7 +66,9 @@ func (q *imagesRequest) request(m *modelv1.Model) (*diffusionv1.GenerateRequest,
 		bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf(format, args...)})
 	}
 	if m.GetFamily() != "diffusion" {
-		wrong("model", "%q is of the family %s and makes no pictures", m.GetName(), m.GetFamily())
+		return nil, fault.InvalidField(op, "model",
+			"%q is a model of the family %s (%s): this route draws with those of the family diffusion; others answer the "+
+				"calls of their own service", m.GetName(), m.GetFamily(), m.GetArchitecture())
 	}
 	if size := modelSize(m); q.Size != "" && q.Size != "auto" && q.Size != size {
 		wrong("size", "%q: this model makes %s", shorten(q.Size), size)
@@ -164,7 +166,7 @@ func (g *Gateway) openAIImages(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var done *diffusionv1.Completed
-	err = g.gen.run(r.Context(), req, "", func(ev *diffusionv1.GenerateResponse) error {
+	err = g.images.run(r.Context(), req, "", func(ev *diffusionv1.GenerateResponse) error {
 		if c := ev.GetCompleted(); c != nil {
 			done = c
 		}
@@ -240,8 +242,8 @@ func (g *Gateway) streamImages(
 	if req.Steps != nil {
 		steps = req.GetSteps()
 	}
-	err := g.gen.run(r.Context(), req, r.Header.Get("Last-Event-Id"), func(ev *diffusionv1.GenerateResponse) error {
-		id, err := parseEventID(g.gen.fleetKey, ev.GetEventId())
+	err := g.images.run(r.Context(), req, r.Header.Get("Last-Event-Id"), func(ev *diffusionv1.GenerateResponse) error {
+		id, err := parseEventID(g.fleetKey, ev.GetEventId())
 		if err != nil {
 			return err
 		}

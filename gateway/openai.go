@@ -32,16 +32,23 @@ func (g *Gateway) openAIModels(w http.ResponseWriter, r *http.Request) {
 		Object string              `json:"object"`
 		Data   []openAIModelObject `json:"data"`
 	}{Object: "list", Data: []openAIModelObject{}}
+	var silent []string
+	var down error
 	for _, b := range g.backends {
 		models, err := listAll(r.Context(), b)
 		if err != nil {
-			writeOpenAIError(w, err)
-			return
+			silent, down = append(silent, b.family), err
+			continue
 		}
 		for _, m := range models {
 			list.Data = append(list.Data, modelObject(m))
 		}
 	}
+	if len(silent) == len(g.backends) {
+		writeOpenAIError(w, down)
+		return
+	}
+	warnSilent(w.Header(), silent)
 	writeJSON(w, http.StatusOK, list)
 }
 
@@ -60,18 +67,10 @@ func modelObject(m *modelv1.Model) openAIModelObject {
 
 // model asks the families for a model by name.
 func (g *Gateway) model(r *http.Request, name string) (*modelv1.Model, error) {
-	var err error
-	for _, b := range g.backends {
-		var res *modelv1.GetModelResponse
-		res, err = b.models.GetModel(r.Context(), &modelv1.GetModelRequest{Model: name})
-		if err == nil {
-			return res.GetModel(), nil
-		}
-		if serve.Status(err).Code() != codes.NotFound {
-			return nil, err
-		}
-	}
-	return nil, err
+	return first(g.backends, func(b *backend) (*modelv1.Model, error) {
+		res, err := b.models.GetModel(r.Context(), &modelv1.GetModelRequest{Model: name})
+		return res.GetModel(), err
+	})
 }
 
 func unknownRoute(r *http.Request) error {

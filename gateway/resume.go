@@ -8,11 +8,12 @@ import (
 	"io"
 	"time"
 
+	"connectrpc.com/connect"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
 	"github.com/manifold-gen/manifold/shared/fault"
 )
 
@@ -23,56 +24,88 @@ const (
 	maxSeed     = 1<<53 - 1              // browsers and JSON keep integers up to here
 )
 
-// generator opens streams of generations that survive their replica.
-type generator struct {
-	client   diffusionv1.DiffusionServiceClient
+// resumable opens streams of one method that survive their replica: Req is the request, Ev the event.
+type resumable[Req proto.Message, Ev any] struct {
+	open     func(ctx context.Context, r Req, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Ev], error)
+	request  func(r Req) resumableRequest
+	state    func(r Req, e *Ev) bool // makes r go on from the state that e is, if it is one
+	event    func(e *Ev) resumableEvent
 	fleetKey []byte
 	metrics  *metrics
 }
 
-// run generates and calls send for every event, each exactly once and in order, whatever becomes of the replicas.
-// lastEventID, when not empty, is where a client broke off. An error is a gRPC status or a *fault.Error.
-func (g *generator) run(
-	ctx context.Context, in *diffusionv1.GenerateRequest, lastEventID string,
-	send func(*diffusionv1.GenerateResponse) error,
-) error {
-	const op = "gateway.Generate"
-	if in.GetResumeStates() || in.GetResume() != nil {
+// resumableRequest is what such requests have in common.
+type resumableRequest struct {
+	seed    **uint64
+	id      *string
+	states  *bool
+	resumes bool
+	clear   func() // the state that it resumes from
+}
+
+// resumableEvent is what the events have in common.
+type resumableEvent struct {
+	sequence   uint64
+	id         *string
+	step, last bool
+}
+
+// lastEventID is where a client broke off.
+func lastEventID[T any](r *connect.Request[T]) string { return r.Header().Get("Last-Event-Id") }
+
+// digest identifies what a request asks for: everything but the seed, the client's own id and the fields that only the
+// gateway sets.
+func (g *resumable[Req, Ev]) digest(r Req) ([16]byte, error) {
+	c := proto.CloneOf(r)
+	f := g.request(c)
+	*f.seed, *f.id, *f.states = nil, "", false
+	f.clear()
+	return digest(c)
+}
+
+// run calls send for every event, each exactly once and in order, whatever becomes of the replicas. lastEventID, when
+// not empty, is where a client broke off. An error is a gRPC status or a *fault.Error.
+func (g *resumable[Req, Ev]) run(ctx context.Context, in Req, lastEventID string, send func(*Ev) error) error {
+	const op = "gateway.Stream"
+	if f := g.request(in); *f.states || f.resumes {
 		return fault.InvalidField(op, "resume", "resume states travel between gateway and services; "+
 			"to go on with a stream, send the same request with its last event id")
 	}
-	req := proto.CloneOf(in)
-	d, err := digest(in)
+	d, err := g.digest(in)
 	if err != nil {
 		return fault.E(fault.Invalid, "INVALID_ARGUMENT", op, "the request cannot be encoded: %w", err)
 	}
+	req := proto.CloneOf(in)
+	fields := g.request(req)
 	var seen uint64 // sequence of the last event that the client has
 	if lastEventID != "" {
 		id, err := parseEventID(g.fleetKey, lastEventID)
-		if err != nil || id.request != d || (req.Seed != nil && req.GetSeed() != id.seed) {
+		if err != nil || id.request != d || (*fields.seed != nil && **fields.seed != id.seed) {
 			return fault.E(fault.Precondition, "EVENT_ID_MISMATCH", op, "%w", errEventID)
 		}
 		seen = id.sequence
-		req.Seed = &id.seed
+		*fields.seed = &id.seed
 	}
-	if req.Seed == nil {
+	if *fields.seed == nil {
 		seed, err := drawSeed()
 		if err != nil {
 			return err
 		}
-		req.Seed = &seed
+		*fields.seed = &seed
 	}
-	req.ResumeStates = true
+	*fields.states = true
+	seed := **fields.seed
 
-	emit := func(ev *diffusionv1.GenerateResponse) error {
-		if ev.GetSequence() <= seen {
-			if ev.GetStep() != nil {
+	emit := func(ev *Ev) error {
+		e := g.event(ev)
+		if e.sequence <= seen {
+			if e.step {
 				g.metrics.recomputed.Inc()
 			}
 			return nil
 		}
-		seen = ev.GetSequence()
-		ev.EventId = eventID{seen, req.GetSeed(), d}.sign(g.fleetKey)
+		seen = e.sequence
+		*e.id = eventID{seen, seed, d}.sign(g.fleetKey)
 		return send(ev)
 	}
 	for attempt, delay := 0, firstDelay; ; attempt++ {
@@ -105,12 +138,10 @@ type clientError struct{ err error }
 func (e *clientError) Error() string { return e.err.Error() }
 
 // once runs one stream on one replica until it ends, and keeps the newest resume state in req.
-func (g *generator) once(
-	ctx context.Context, req *diffusionv1.GenerateRequest, emit func(*diffusionv1.GenerateResponse) error,
-) (progressed bool, err error) {
+func (g *resumable[Req, Ev]) once(ctx context.Context, req Req, emit func(*Ev) error) (progressed bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := g.client.Generate(ctx, req)
+	stream, err := g.open(ctx, req)
 	if err != nil {
 		return false, err
 	}
@@ -126,11 +157,10 @@ func (g *generator) once(
 			return progressed, err
 		}
 		progressed = true
-		if s := ev.GetResumeState(); s != nil {
-			req.Resume = s
+		if g.state(req, ev) {
 			continue
 		}
-		done = ev.GetCompleted() != nil
+		done = g.event(ev).last
 		if err := emit(ev); err != nil {
 			return progressed, &clientError{err}
 		}
@@ -141,7 +171,7 @@ func (g *generator) once(
 func drawSeed() (uint64, error) {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
-		return 0, fault.E(fault.Internal, "NO_RANDOMNESS", "gateway.Generate", "no random numbers: %w", err)
+		return 0, fault.E(fault.Internal, "NO_RANDOMNESS", "gateway.Stream", "no random numbers: %w", err)
 	}
 	return binary.LittleEndian.Uint64(b[:]) & maxSeed, nil
 }
