@@ -331,20 +331,29 @@ func TestFailuresAtStart(t *testing.T) {
 // One side port shows the instruments of several servers in a process.
 func TestExpose(t *testing.T) {
 	f := &fake{get: func(context.Context) error { return nil }}
-	family := quiet()
-	family.Family = "diffusion"
-	m := start(t, family, f.register)
-	if _, err := modelv1.NewModelServiceClient(m.Conn()).GetModel(t.Context(), &modelv1.GetModelRequest{}); err != nil {
-		t.Fatal(err)
+	var all []*Metrics
+	for _, name := range []string{"diffusion", "vae"} {
+		family := quiet()
+		family.Family = name
+		m := start(t, family, f.register)
+		_, err := modelv1.NewModelServiceClient(m.Conn()).GetModel(t.Context(), &modelv1.GetModelRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m.Metrics())
 	}
 	front := running(t, quiet(), func(s *Server) error {
-		s.Expose(m.Metrics())
+		for _, m := range all {
+			s.Expose(m)
+		}
 		return nil
 	})
 	code, text := body(t, "http://"+front.SideAddr()+"/metrics")
 	if code != 200 || strings.Count(text, "\ngo_goroutines ") != 1 ||
 		!strings.Contains(text, `manifold_samples_total{family="diffusion"} 0`) ||
-		!strings.Contains(text, `manifold_samples_total{family="test"} 0`) {
+		!strings.Contains(text, `manifold_samples_total{family="vae"} 0`) ||
+		!strings.Contains(text, `manifold_samples_total{family="test"} 0`) ||
+		!strings.Contains(text, `rpc_server_call_duration_seconds_count{family="vae",`) {
 		t.Errorf("%d\n%s", code, text)
 	}
 }

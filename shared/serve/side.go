@@ -61,18 +61,33 @@ func (s *Server) sideHandler() http.Handler {
 }
 
 // gatherer is the server's registry and those exposed with it. What describes the process itself comes from the
-// server's own alone.
+// server's own alone; of the others all series get the label family, so that those of two families differ.
 func (s *Server) gatherer() prometheus.Gatherer {
 	all := prometheus.Gatherers{s.metrics.Registry}
 	for _, m := range s.exposed {
 		all = append(all, prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 			families, err := m.Registry.Gather()
+			for _, f := range families {
+				for _, x := range f.GetMetric() {
+					label(x, "family", m.family)
+				}
+			}
 			return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool {
 				return !strings.HasPrefix(f.GetName(), "manifold_") && !strings.HasPrefix(f.GetName(), "rpc_")
 			}), err
 		}))
 	}
 	return all
+}
+
+// label adds a label to a series that does not have it, in the order of names.
+func label(m *dto.Metric, name, value string) {
+	at, has := slices.BinarySearchFunc(m.GetLabel(), name, func(l *dto.LabelPair, name string) int {
+		return strings.Compare(l.GetName(), name)
+	})
+	if !has {
+		m.Label = slices.Insert(slices.Clone(m.GetLabel()), at, &dto.LabelPair{Name: &name, Value: &value})
+	}
 }
 
 // Healthz answers 200 as long as the process can answer at all.

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
-	"github.com/manifold-gen/manifold/services/diffusion"
 	"github.com/manifold-gen/manifold/shared/modelstore"
 )
 
@@ -28,9 +27,8 @@ func (g *Globals) store() (*modelstore.Store, error) {
 	}
 	roots = append(roots,
 		modelstore.Root{Name: "user", Dir: filepath.Join(g.Home, "models"), Writable: true},
-		modelstore.Root{Name: "starters", FS: diffusion.Starters(), Cache: filepath.Join(cache, "starters")},
 	)
-	return modelstore.Open(roots...)
+	return modelstore.Open(append(roots, modelstore.StarterRoots(cache, starters()...)...)...)
 }
 
 type modelsListCmd struct{}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/manifold-gen/manifold/services/diffusion"
+	"github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/train"
 )
 
@@ -35,16 +36,16 @@ ends with the same bytes as one that was not stopped.`
 }
 
 // trainDeps is what training needs: where models go, where data lies, where checkpoints are kept.
-func (g *Globals) trainDeps(runs string) (diffusion.TrainDeps, error) {
+func (g *Globals) trainDeps(runs string) (recipe.Deps, error) {
 	store, err := g.store()
 	if err != nil {
-		return diffusion.TrainDeps{}, err
+		return recipe.Deps{}, err
 	}
 	data, err := g.locator()
 	if err != nil {
-		return diffusion.TrainDeps{}, err
+		return recipe.Deps{}, err
 	}
-	return diffusion.TrainDeps{Store: store, Data: data, Runs: runs}, nil
+	return recipe.Deps{Store: store, Data: data, Runs: runs}, nil
 }
 
 // text finds the recipe: a file, a built-in one, or one made for a folder of pictures.
@@ -52,7 +53,7 @@ func (c trainCmd) text() ([]byte, error) {
 	switch {
 	case (c.Recipe == "") == (c.Images == ""):
 		return nil, fmt.Errorf("give a recipe, or --images DIR; built-in recipes: %s",
-			strings.Join(diffusion.Recipes(), ", "))
+			strings.Join(recipeNames(), ", "))
 	case c.Images != "":
 		name := c.Name
 		if name == "" {
@@ -61,12 +62,14 @@ func (c trainCmd) text() ([]byte, error) {
 		return diffusion.RecipeForImages(c.Images, name, c.Minutes)
 	}
 	b, err := os.ReadFile(c.Recipe)
-	if errors.Is(err, os.ErrNotExist) && slices.Contains(diffusion.Recipes(), c.Recipe) {
-		return diffusion.Recipe(c.Recipe)
+	if errors.Is(err, os.ErrNotExist) {
+		if text, ok := builtIn(c.Recipe); ok {
+			return text, nil
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("recipe %s: %w; built-in recipes: %s", c.Recipe, bare(err),
-			strings.Join(diffusion.Recipes(), ", "))
+			strings.Join(recipeNames(), ", "))
 	}
 	return b, nil
 }
@@ -96,6 +99,10 @@ func (c trainCmd) Run(ctx context.Context, g *Globals) error {
 		_, err := g.out.Write(text)
 		return err
 	}
+	f, err := familyOf(text)
+	if err != nil {
+		return err
+	}
 	deps, err := g.trainDeps(filepath.Join(g.Home, "runs"))
 	if err != nil {
 		return err
@@ -106,7 +113,7 @@ func (c trainCmd) Run(ctx context.Context, g *Globals) error {
 		}
 	}
 	w := &watcher{g: g, previews: c.Previews}
-	e, err := diffusion.Train(ctx, text, deps, w.event)
+	e, err := f.train(ctx, text, deps, w.event)
 	if w.bar != nil {
 		w.bar.close()
 	}
@@ -120,7 +127,7 @@ func (c trainCmd) Run(ctx context.Context, g *Globals) error {
 		return g.printJSON(e.Manifest)
 	}
 	fmt.Fprintf(g.out, "%s, digest %.12s\n", e.Ref(), e.Manifest.Digest)
-	fmt.Fprintf(g.out, "Try: manifold generate diffusion --model %s\n", e.Manifest.Name)
+	fmt.Fprintf(g.out, "Try: "+f.try+"\n", e.Manifest.Name)
 	return nil
 }
 

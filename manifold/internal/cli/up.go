@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/manifold-gen/manifold/gateway"
-	"github.com/manifold-gen/manifold/services/diffusion"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/serve"
 )
@@ -87,22 +85,8 @@ func (c upCmd) Run(ctx context.Context, g *Globals) error {
 
 	// On a laptop nobody balances load, so the waits of an orderly shutdown would only be felt as slowness.
 	base := serve.Config{Version: g.version, Logger: log, PreStop: -1, Drain: 2 * time.Second, Stop: time.Second}
-	ds := base
-	ds.Name, ds.Listen = "diffusion", "127.0.0.1:0"
-	config := diffusion.Config{Store: store, Data: data, Jobs: filepath.Join(g.Home, "jobs"), Preload: c.Preload}
-	families, err := newFamilies(ds, config)
-	if fault.ReasonOf(err) == "DATA_DIR_IN_USE" {
-		fmt.Fprintln(g.err, "Another manifold of yours keeps the training jobs: this one serves without training.")
-		config.Jobs = ""
-		families, err = newFamilies(ds, config)
-	}
-	if reason := fault.ReasonOf(err); reason == "NO_DATA_DIR" || reason == "BAD_JOB_STORE" {
-		return fmt.Errorf("--home %s: %s", g.Home, words(err))
-	}
+	servers, backends, err := c.families(g, base, familyConfig{store: store, data: data})
 	if err != nil {
-		return err
-	}
-	if err := families.Listen(); err != nil {
 		return err
 	}
 	gs := base
@@ -111,23 +95,25 @@ func (c upCmd) Run(ctx context.Context, g *Globals) error {
 	if err != nil {
 		return err
 	}
-	front.Expose(families.Metrics())
-	err = gateway.Register(front, gateway.Config{Backends: map[string]string{"diffusion": families.Addr()}})
-	if err != nil {
+	for _, s := range servers {
+		front.Expose(s.Metrics())
+	}
+	if err := gateway.Register(front, gateway.Config{Backends: backends}); err != nil {
 		return err
 	}
+	servers = append(servers, front)
 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
-	errs := make([]error, 2)
-	for i, s := range []*serve.Server{families, front} {
+	errs := make([]error, len(servers))
+	for i, s := range servers {
 		wg.Go(func() {
 			errs[i] = s.Run(ctx)
 			stop()
 		})
 	}
-	for _, s := range []*serve.Server{families, front} {
+	for _, s := range servers {
 		select {
 		case <-ctx.Done():
 			wg.Wait()
@@ -145,13 +131,51 @@ func (c upCmd) Run(ctx context.Context, g *Globals) error {
 	return errors.Join(errs...)
 }
 
-// newFamilies makes the server of all families.
-func newFamilies(sc serve.Config, cfg diffusion.Config) (*serve.Server, error) {
+// families makes a server for every family, each on a port of its own that only this machine reaches, and says where
+// the gateway finds them.
+func (c upCmd) families(g *Globals, base serve.Config, common familyConfig) ([]*serve.Server, map[string]string,
+	error) {
+	preload, err := preloads(common.store, c.Preload)
+	if err != nil {
+		return nil, nil, err
+	}
+	var servers []*serve.Server
+	backends := make(map[string]string)
+	taken := false
+	for _, f := range families {
+		sc, config := base, common
+		sc.Name, sc.Family, sc.Listen = f.name, f.name, "127.0.0.1:0"
+		config.jobs, config.preload = g.jobsDir(f), preload[f.name]
+		s, err := newFamily(sc, f, config)
+		if fault.ReasonOf(err) == "DATA_DIR_IN_USE" {
+			taken = true
+			config.jobs = ""
+			s, err = newFamily(sc, f, config)
+		}
+		if reason := fault.ReasonOf(err); reason == "NO_DATA_DIR" || reason == "BAD_JOB_STORE" {
+			return nil, nil, fmt.Errorf("--home %s: %s", g.Home, words(err))
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := s.Listen(); err != nil {
+			return nil, nil, err
+		}
+		servers, backends[f.name] = append(servers, s), s.Addr()
+	}
+	if taken {
+		fmt.Fprintln(g.err, "Another manifold of yours keeps the training jobs: this one serves without training.")
+	}
+	return servers, backends, nil
+}
+
+// newFamily makes the server of one family.
+func newFamily(sc serve.Config, f family, c familyConfig) (*serve.Server, error) {
 	s, err := serve.New(sc)
 	if err != nil {
 		return nil, err
 	}
-	return s, diffusion.Register(s, cfg)
+	return s, f.register(s, c)
 }
 
 func isPortZero(addr string) bool {
