@@ -17,5 +17,8 @@
 //   - A file that is cut short under the mapping becomes an *Error inside Guard.
 //   - Write makes the new file or leaves the old one, never anything between, and equal input gives equal bytes.
 //
+// OpenTorch opens checkpoints of torch.save the same way: it runs nothing of their pickle, and knows only the
+// operations and names that a state_dict is made of.
+//
 // Format: https://github.com/huggingface/safetensors#format.
 package weights
