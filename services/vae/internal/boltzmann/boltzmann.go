@@ -105,6 +105,26 @@ func (c *Chain) Sweep(s []float32, temperature float64, row rng.Row) {
 	}
 }
 
+// Pseudo is the sum over the first n units of log p(s_i | all other units).
+func (c *Chain) Pseudo(s []float32, n int) float64 {
+	var total float64
+	for i := range n {
+		p := c.On(s, i, 1)
+		if s[i] == 0 {
+			p = 1 - p
+		}
+		total += tensor.LogF64(math.Max(p, 1e-300))
+	}
+	return total
+}
+
+// Round writes the visible units of a picture in [0, 1]: on from one half.
+func Round(s, x []float32) {
+	for i, v := range x {
+		s[i] = bit(v)
+	}
+}
+
 // Moments are the means of s_i s_j, [N, N] above the diagonal, and of s_i, [N].
 type Moments struct {
 	Pair []float64

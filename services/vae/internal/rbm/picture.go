@@ -14,10 +14,17 @@ func (m *RBM) Fill(v, x []float32) {
 	}
 }
 
-// Picture writes the mean picture of visible units: a Softmax pixel's is that of its levels.
+// Picture writes the mean picture of visible units, in [0, 1]: a Softmax pixel's is that of its levels, a Gaussian one's
+// the nearest number within.
 func (m *RBM) Picture(x, v []float32) {
-	if m.Units != Softmax {
+	switch m.Units {
+	case Binary:
 		copy(x[:m.Pixels], v)
+		return
+	case Gaussian:
+		for i, g := range v[:m.Pixels] {
+			x[i] = min(max(g, 0), 1)
+		}
 		return
 	}
 	for p := range m.Pixels {

@@ -47,6 +47,9 @@ type architecture struct {
 
 var architectures = map[string]architecture{
 	"autoencoder": {decodeAs[autoencoderModel], openAutoencoder, scoreNothing},
+	"boltzmann":   {decodeAs[boltzmannModel], openBoltzmann, scoreBoltzmann},
+	"dbn":         {decodeAs[dbnModel], openDBN, scoreEnergy},
+	"rbm":         {decodeAs[rbmModel], openRBM, scoreEnergy},
 	"vae":         {decodeAs[vaeModel], openVAE, scoreBound},
 	"vq":          {decodeAs[vqModel], openVQ, scoreVQ},
 }

@@ -15,9 +15,6 @@ const head = "name: a\nfamily: vae\nseed: 3\ndata: {name: glyphs, size: 8, train
 // TestDefaultsSurvive: a recipe that is written with its defaults reads as the same recipe.
 func TestDefaultsSurvive(t *testing.T) {
 	for arch := range architectures {
-		if arch == "rbm" || arch == "dbn" || arch == "boltzmann" {
-			continue
-		}
 		r, err := Parse([]byte(head + "architecture: " + arch + "\ntrain: {steps: 5}\n"))
 		if err != nil {
 			t.Fatal(err)

@@ -49,7 +49,7 @@ func statistics(ctx context.Context, m model.Model, p *recipe.Pictures, normal b
 		if err := pictures(x, labels, p, from, rows, size.PictureLen()); err != nil {
 			return nil, err
 		}
-		class := labels
+		class := labels[:rows]
 		if size.Classes == 0 {
 			class = nil
 		}
