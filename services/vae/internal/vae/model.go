@@ -148,3 +148,11 @@ func part(class []int32, from, to int) []int32 {
 	}
 	return class[from:to]
 }
+
+// LogLik is log p(x|z) of one picture and a code.
+func (m *Model) LogLik(x, z []float32, class []int32) float64 {
+	m.tape.Reset()
+	out := m.First.Decode(m.tape, m.tape.Const(tensor.FromFloat32(z, 1, len(z))), class)
+	in := m.tape.Const(tensor.FromFloat32(x, 1, len(x)))
+	return float64(m.First.Likelihood.Rows(m.tape, out, in).F32()[0])
+}
