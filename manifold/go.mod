@@ -15,6 +15,7 @@ require (
 	github.com/manifold-gen/manifold/gateway v0.0.0
 	github.com/manifold-gen/manifold/proto/gen v0.0.0
 	github.com/manifold-gen/manifold/services/diffusion v0.0.0
+	github.com/manifold-gen/manifold/services/vae v0.0.0
 	github.com/manifold-gen/manifold/shared v0.0.0
 	github.com/manifold-gen/manifold/shared/tensor v0.0.0
 	github.com/schollz/progressbar/v3 v3.19.1
@@ -65,3 +66,5 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect
 )
+
+replace github.com/manifold-gen/manifold/services/vae => ../services/vae

@@ -23,6 +23,9 @@ import (
 	"github.com/manifold-gen/manifold/shared/serve"
 )
 
+// families have a service each.
+var families = []string{"diffusion", "vae"}
+
 // decode reads every object of the base with unknown and double fields refused.
 func decode(t *testing.T) []runtime.Object {
 	t.Helper()
@@ -75,8 +78,8 @@ func deployments(t *testing.T) []*appsv1.Deployment {
 			l = append(l, d)
 		}
 	}
-	if len(l) != 2 {
-		t.Fatalf("%d deployments, want gateway and diffusion", len(l))
+	if len(l) != 1+len(families) {
+		t.Fatalf("%d deployments, want the gateway and %v", len(l), families)
 	}
 	return l
 }
@@ -168,14 +171,15 @@ func TestServicesFindTheirPods(t *testing.T) {
 			t.Errorf("service %s: headless is %v", s.Name, headless)
 		}
 	}
-	if services != 2 {
+	if services != 1+len(families) {
 		t.Errorf("%d services", services)
 	}
 }
 
 // TestKustomizationsListTheirFiles: every file beside a kustomization is in it, and what it lists exists.
 func TestKustomizationsListTheirFiles(t *testing.T) {
-	for _, dir := range []string{"base/gateway", "base/diffusion"} {
+	for _, dir := range append([]string{"gateway"}, families...) {
+		dir = filepath.Join("base", dir)
 		b, err := os.ReadFile(filepath.Join(dir, "kustomization.yaml"))
 		if err != nil {
 			t.Fatal(err)

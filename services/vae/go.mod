@@ -3,6 +3,7 @@ module github.com/manifold-gen/manifold/services/vae
 go 1.26.0
 
 require (
+	github.com/alecthomas/kong v1.17.0
 	github.com/manifold-gen/manifold/proto/gen v0.0.0
 	github.com/manifold-gen/manifold/shared v0.0.0
 	github.com/manifold-gen/manifold/shared/tensor v0.0.0
@@ -13,10 +14,7 @@ require (
 
 require golang.org/x/image v0.47.0 // indirect
 
-require (
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
-	golang.org/x/image v0.47.0 // indirect
-)
+require go.etcd.io/bbolt v1.5.0 // indirect
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
@@ -45,7 +43,7 @@ require (
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.opentelemetry.io/proto/otlp v1.11.0 // indirect
 	go.uber.org/multierr v1.10.0 // indirect
-	go.uber.org/zap v1.28.0 // indirect
+	go.uber.org/zap v1.28.0
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect

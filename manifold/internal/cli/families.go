@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/manifold-gen/manifold/services/diffusion"
+	"github.com/manifold-gen/manifold/services/vae"
 	"github.com/manifold-gen/manifold/shared/dataset"
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/recipe"
@@ -41,6 +42,13 @@ var families = []family{
 		train: diffusion.Train, try: "manifold generate diffusion --model %s",
 		register: func(s *serve.Server, c familyConfig) error {
 			return diffusion.Register(s, diffusion.Config{Store: c.store, Data: c.data, Jobs: c.jobs, Preload: c.preload})
+		},
+	},
+	{
+		name: vae.Family, starters: vae.Starters, recipes: vae.Recipes, recipe: vae.Recipe, train: vae.Train,
+		try: "manifold generate vae --model %s",
+		register: func(s *serve.Server, c familyConfig) error {
+			return vae.Register(s, vae.Config{Store: c.store, Data: c.data, Jobs: c.jobs, Preload: c.preload})
 		},
 	},
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 
 	"go.uber.org/zap"
@@ -20,6 +18,7 @@ import (
 
 type generateCmd struct {
 	Diffusion generateDiffusionCmd `cmd:"" help:"Draw pictures with a diffusion model."`
+	Vae       generateVaeCmd       `cmd:"" help:"Draw pictures with a Boltzmann machine, a deep belief network or an autoencoder."`
 }
 
 type generateDiffusionCmd struct {
@@ -31,10 +30,7 @@ type generateDiffusionCmd struct {
 	Guidance *float64 `help:"How strongly the class pulls, 0 to 50; 1 switches guidance off. Default: 2 with a class."`
 	Seed     *uint64  `help:"Seed, 0 to 2^53-1. Picture i depends on (seed, i) alone. Default: a random one, which is printed."`
 	N        int32    `default:"16" help:"Pictures, 1 to 64."`
-	Out      string   `default:"grid.png" help:"File for all pictures in a grid." type:"path"`
-	Frames   string   `help:"Also an animation of the denoising, as GIF." type:"path"`
-	OutDir   string   `help:"Also every picture on its own, pixel for pixel, into this folder." type:"path"`
-	Scale    int      `help:"Enlarge grid and animation by this factor; 0 picks one that people can see." default:"0"`
+	pictureFiles
 }
 
 // Help is shown below the flags.
@@ -50,9 +46,6 @@ in its text chunks.`
 
 // Run draws through the same service that servers run, in this process.
 func (c generateDiffusionCmd) Run(ctx context.Context, g *Globals) error {
-	if c.Scale < 0 || c.Scale > 64 {
-		return fmt.Errorf("--scale %d: want 0 to 64", c.Scale)
-	}
 	req, err := c.request()
 	if err != nil {
 		return err
@@ -124,71 +117,17 @@ func (c generateDiffusionCmd) request() (*diffusionv1.GenerateRequest, error) {
 	return req, nil
 }
 
-// writable finds out before any work whether the pictures can be saved.
-func (c generateDiffusionCmd) writable() error {
-	names := []string{c.Out}
-	if c.Frames != "" {
-		names = append(names, c.Frames)
-	}
-	if c.OutDir != "" {
-		if err := os.MkdirAll(c.OutDir, 0o755); err != nil {
-			return fmt.Errorf("the folder %s cannot be made: %w", c.OutDir, bare(err))
-		}
-		names = append(names, filepath.Join(c.OutDir, "000.png"))
-	}
-	for _, name := range names {
-		if err := writable(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // write saves whatever was asked for and says where.
 func (c generateDiffusionCmd) write(g *Globals, done *diffusionv1.Completed, film *film) error {
-	pictures, err := decodeAll(done.GetImages())
+	files, err := c.save(done.GetImages(), film,
+		picture.Text{Keyword: picture.KeySoftware, Value: "manifold " + g.version},
+		picture.Text{Keyword: picture.KeyModel, Value: c.Model},
+		picture.Text{Keyword: picture.KeyDigest, Value: done.GetModelDigest()},
+		picture.Text{Keyword: picture.KeySeed, Value: strconv.FormatUint(done.GetSeed(), 10)},
+		picture.Text{Keyword: picture.KeySampler, Value: c.Sampler},
+		picture.Text{Keyword: picture.KeySteps, Value: strconv.Itoa(int(c.Steps))})
 	if err != nil {
 		return err
-	}
-	text := []picture.Text{
-		{Keyword: picture.KeySoftware, Value: "manifold " + g.version},
-		{Keyword: picture.KeyModel, Value: c.Model},
-		{Keyword: picture.KeyDigest, Value: done.GetModelDigest()},
-		{Keyword: picture.KeySeed, Value: strconv.FormatUint(done.GetSeed(), 10)},
-		{Keyword: picture.KeySampler, Value: c.Sampler},
-		{Keyword: picture.KeySteps, Value: strconv.Itoa(int(c.Steps))},
-	}
-	grid, err := picture.Grid(pictures, 0, 1)
-	if err != nil {
-		return err
-	}
-	png, err := picture.EncodePNG(enlarge(grid, c.Scale), text...)
-	if err != nil {
-		return err
-	}
-	var files []string
-	save := func(name string, data []byte) error {
-		files = append(files, name)
-		return writeFile(name, data)
-	}
-	if err := save(c.Out, png); err != nil {
-		return err
-	}
-	if c.OutDir != "" {
-		for i, im := range done.GetImages() {
-			if err := save(filepath.Join(c.OutDir, fmt.Sprintf("%03d.png", i)), im.GetData()); err != nil {
-				return err
-			}
-		}
-	}
-	if c.Frames != "" {
-		data, err := film.gif(pictures)
-		if err != nil {
-			return err
-		}
-		if err := save(c.Frames, data); err != nil {
-			return err
-		}
 	}
 	t := done.GetTimings()
 	if g.JSON {
@@ -199,18 +138,6 @@ func (c generateDiffusionCmd) write(g *Globals, done *diffusionv1.Completed, fil
 		})
 	}
 	fmt.Fprintf(g.out, "%s: %d pictures in %.2f s, seed %d, model %.12s\n",
-		c.Out, len(pictures), t.GetTotal().AsDuration().Seconds(), done.GetSeed(), done.GetModelDigest())
+		c.Out, len(done.GetImages()), t.GetTotal().AsDuration().Seconds(), done.GetSeed(), done.GetModelDigest())
 	return nil
-}
-
-func decodeAll(images []*tensorv1.Image) ([]*picture.Picture, error) {
-	var l []*picture.Picture
-	for _, im := range images {
-		p, err := picture.Decode(im.GetData(), int(im.GetChannels()), picture.MaxPixels)
-		if err != nil {
-			return nil, err
-		}
-		l = append(l, p)
-	}
-	return l, nil
 }

@@ -7,6 +7,8 @@ import (
 	vaev1 "github.com/manifold-gen/manifold/proto/gen/manifold/vae/v1"
 	"github.com/manifold-gen/manifold/services/vae/internal/engine"
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
+	"github.com/manifold-gen/manifold/services/vae/internal/recipe"
+	"github.com/manifold-gen/manifold/shared/modelstore"
 )
 
 var scoreKinds = map[model.ScoreKind]modelv1.ScoreKind{
@@ -44,6 +46,11 @@ func calls(l *engine.Loaded) []string {
 	add(decodes && l.Stats != nil && l.Model.Size().CodeLen() > 1, "LatentGrid")
 	add(kindOf(l.Model) != modelv1.ScoreKind_SCORE_KIND_NONE, "Score")
 	return all
+}
+
+// Describe adds to the description of a stored model what kind of score its architecture gives.
+func Describe(e modelstore.Entry, m *modelv1.Model) {
+	m.ScoreKind = scoreKinds[recipe.ScoreKind(e.Manifest)]
 }
 
 // Describe says what a model can do.
