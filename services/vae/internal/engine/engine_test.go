@@ -138,6 +138,9 @@ func TestRowsInAnyCompany(t *testing.T) {
 			}
 		})
 	}
+	for e.Live() < 7 { // all but those of the first pass wait behind it
+		time.Sleep(time.Millisecond)
+	}
 	close(f.gate)
 	wg.Wait()
 	shared := false
