@@ -137,10 +137,11 @@ func (e *Engine) need(j *job) batch.Need {
 	return batch.Need{Alone: alone, Finish: finish}
 }
 
+// estimate is how long a job still takes alone. It reads nothing that the loop writes but the atomic field.
 func (e *Engine) estimate(j *job) time.Duration {
-	rows := min(j.rows(), e.cfg.MaxRows)
-	one := e.meters[j.kind].Estimate(rows)
-	return time.Duration(float64(j.left.Load()) / float64(max(rows, 1)) * float64(one))
+	left := j.left.Load()
+	rows := max(1, min(int(left), j.n, e.cfg.MaxRows))
+	return time.Duration(float64(left) / float64(rows) * float64(e.meters[j.kind].Estimate(rows)))
 }
 
 // Live is the number of requests that were admitted and have not ended.
