@@ -9,7 +9,7 @@
 // Key of letters in shapes: B rows, N units, V visible units.
 //
 // Invariants:
-//   - Weights are symmetric with a diagonal of zeros, held in the triangle above the diagonal of a parameter [N, N]; what
-//     lies elsewhere is never read.
+//   - Weights are symmetric with a diagonal of zeros, held in the triangle above the diagonal of a parameter [N, N];
+//     what lies elsewhere is never read.
 //   - Everything here runs in float64, in a fixed order; a draw is a function of (seed, chain, sweep, unit).
 package boltzmann

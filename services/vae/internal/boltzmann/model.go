@@ -14,8 +14,8 @@ type Model struct {
 	free *Chain
 }
 
-// NewModel serves m, whose weights must not change any more, for pictures of the given size. A machine of up to MaxExact
-// units gets its partition function.
+// NewModel serves m, whose weights must not change any more, for pictures of the given size. A machine of up to
+// MaxExact units gets its partition function.
 func NewModel(m *Machine, height, width, channels int) *Model {
 	s := &Model{
 		Machine: m, size: model.Size{Height: height, Width: width, Channels: channels}, free: m.NewChain(0),

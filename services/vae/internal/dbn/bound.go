@@ -7,8 +7,8 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
 
-// Bound writes lower bounds on log p(v) of the rows of v [B, P], up to -log Z of the top machine, which has no labels on
-// them: with h = (h1 .. hN) drawn K times from recognition,
+// Bound writes lower bounds on log p(v) of the rows of v [B, P], up to -log Z of the top machine, whose labels are
+// summed over: with h = (h1 .. hN) drawn K times from recognition,
 //
 //	log 1/K sum_k p*(hN) p(h(N-1) | hN) ... p(v | h1) / (q(h1 | v) ... q(hN | h(N-1))),   p*(x) = exp(-F(x)),
 //

@@ -125,7 +125,7 @@ func exactBound(t *testing.T, d *DBN, data *tensor.Tensor) (bound, likelihood fl
 
 // TestBoundImprovesLayerByLayer learns a first machine on pictures of 12 bits. A network whose top machine is the first
 // one upside down is that machine: its bound is the exact log-likelihood. Learning the top machine on the hidden units
-// then raises the bound, and up-down fine-tuning raises it again (Hinton, Osindero and Teh 2006, section 4 and 5).
+// then raises the bound, and up-down fine-tuning raises it again (Hinton et al. 2006, section 4 and 5).
 func TestBoundImprovesLayerByLayer(t *testing.T) {
 	data := toy()
 	first := rbm.New(rbm.Config{Pixels: 12, Hidden: 6})

@@ -1,5 +1,5 @@
 // Package dbn holds deep belief networks: layers of binary units of which the top two form a restricted Boltzmann
-// machine and the others are drawn downwards, each given the one above (Hinton, Osindero and Teh, "A Fast Learning
+// machine and the others are drawn downwards, each given the one above (Hinton et al., "A Fast Learning
 // Algorithm for Deep Belief Nets", 2006):
 //
 //	p(v, h1, ..., hL) = p(v | h1) p(h1 | h2) ... p(h(L-1), hL),   p(h(l-1) | hl) = sigmoid(g + G'hl) unit by unit.

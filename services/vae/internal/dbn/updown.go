@@ -6,7 +6,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
 
-// UpDown is the contrastive wake-sleep algorithm (Hinton, Osindero and Teh 2006, section 5 and appendix B): gradients
+// UpDown is the contrastive wake-sleep algorithm (Hinton et al. 2006, section 5 and appendix B): gradients
 // in the order of nn.Params for pictures v [B, P] of the given classes.
 //
 // Wake: units are drawn upwards by recognition; the generative weights of each layer learn to make the layer below from

@@ -143,7 +143,8 @@ func (l Likelihood) Run(ctx context.Context) (*LikelihoodReport, error) {
 	defer done()
 	served, ok := m.(*rbm.Model)
 	if !ok || served.Units != rbm.Binary || served.Labels > 0 {
-		return nil, fault.E(fault.Invalid, "BAD_MODEL", "evaluate.Likelihood", "%s is no machine of binary pixels alone", l.Model)
+		return nil, fault.E(fault.Invalid, "BAD_MODEL", "evaluate.Likelihood",
+			"%s is no machine of binary pixels alone", l.Model)
 	}
 	parts, _, err := l.splits(ctx)
 	if err != nil {

@@ -177,9 +177,10 @@ func (r *annealing) result() *Partition {
 		square += float64(d * d)
 	}
 	bar := float64(3 * math.Sqrt(square/(n-1)/n))
-	p := &Partition{LogZ: logZA + top + tensor.LogF64(mean), High: logZA + top + tensor.LogF64(mean+bar), Low: math.Inf(-1)}
+	z := logZA + top
+	p := &Partition{LogZ: z + tensor.LogF64(mean), High: z + tensor.LogF64(mean+bar), Low: math.Inf(-1)}
 	if mean > bar {
-		p.Low = logZA + top + tensor.LogF64(mean-bar)
+		p.Low = z + tensor.LogF64(mean-bar)
 	}
 	return p
 }

@@ -161,7 +161,8 @@ func (m *Model) Kind() model.ScoreKind {
 }
 
 // Score implements model.Scorer: -F(v) - log Z, of a picture and its label where there are classes, else summed over
-// all labels. A machine whose Z nobody estimated has free energies alone. Gray pixels of binary units count as they are.
+// all labels. A machine whose Z nobody estimated has free energies alone. Gray pixels of binary units count as they
+// are.
 func (m *Model) Score(x []float32, n int, class []int32, _ int, _ rng.Stream, _ uint64) (model.Score, error) {
 	m.a.Reset()
 	free := make([]float64, n)

@@ -14,8 +14,8 @@ func (m *RBM) Fill(v, x []float32) {
 	}
 }
 
-// Picture writes the mean picture of visible units, in [0, 1]: a Softmax pixel's is that of its levels, a Gaussian one's
-// the nearest number within.
+// Picture writes the mean picture of visible units, in [0, 1]: a Softmax pixel's is that of its levels, a Gaussian
+// one's the nearest number within.
 func (m *RBM) Picture(x, v []float32) {
 	switch m.Units {
 	case Binary:

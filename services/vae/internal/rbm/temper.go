@@ -25,7 +25,8 @@ func NewLadder(m *RBM, temperatures []float32, chains int, s rng.Stream, a *tens
 	n := len(temperatures) * chains
 	l := &Ladder{
 		Machine: m, Temperatures: temperatures, Chains: chains, V: tensor.New(tensor.Float32, n, m.Visible()),
-		rows: make([]rng.Row, n), temperature: make([]float32, n), energy: make([]float64, n), swap: make([]float32, chains),
+		rows: make([]rng.Row, n), temperature: make([]float32, n), energy: make([]float64, n),
+		swap: make([]float32, chains),
 	}
 	for i := range n {
 		l.rows[i] = rng.Row{Stream: s, Sample: uint64(i)}

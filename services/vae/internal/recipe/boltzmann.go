@@ -48,8 +48,8 @@ func (m *boltzmannModel) train(
 ) (*trained, error) {
 	c := boltzmann.Config{Visible: p.Height * p.Width * p.Channels, Hidden: m.Hidden}
 	if c.Units() > boltzmann.MaxUnits {
-		return nil, fault.InvalidField("recipe", "model", "%d pixels and %d hidden units, at most %d together; see data.size",
-			c.Visible, c.Hidden, boltzmann.MaxUnits)
+		return nil, fault.InvalidField("recipe", "model",
+			"%d pixels and %d hidden units, at most %d together; see data.size", c.Visible, c.Hidden, boltzmann.MaxUnits)
 	}
 	task := newBoltzmannTask(r, p, c, m)
 	res, err := train.Run(ctx, dir, task, r.Train, events)

@@ -207,8 +207,8 @@ func (m *dbnModel) train(
 }
 
 func (m *dbnModel) about(c energyConfig) []string {
-	lines := []string{fmt.Sprintf("A deep belief network with hidden layers of %d units, learned layer by layer: %s, the "+
-		"top machine by %s.", m.Hidden, m.Learning.words(), m.Top.words())}
+	lines := []string{fmt.Sprintf("A deep belief network with hidden layers of %d units, learned layer by layer: %s, "+
+		"the top machine by %s.", m.Hidden, m.Learning.words(), m.Top.words())}
 	if c.Labels > 0 {
 		lines = append(lines, "The classes are units of its top machine: clamp one and it dreams of it.")
 	}

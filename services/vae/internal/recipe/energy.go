@@ -80,8 +80,8 @@ func (p *partition) words() []string {
 		low = fmt.Sprintf("%.3f", *p.Low)
 	}
 	return []string{fmt.Sprintf(
-		"The logarithm of its partition function is about %.3f, by annealed importance sampling: %s to %.3f at three sigma.",
-		p.LogZ, low, p.High)}
+		"The logarithm of its partition function is about %.3f, by annealed importance sampling: %s to %.3f at three "+
+			"sigma.", p.LogZ, low, p.High)}
 }
 
 // words describe a way of learning.

@@ -196,7 +196,7 @@ func (t *rbmTask) AfterStep(step int, _ rng.Stream) error {
 }
 
 // shown is how many pictures of a batch the value of its loss is about.
-const shown = 16
+const shown = 8
 
 // Loss implements train.Task. Its value is the cross-entropy of a reconstruction, or its squared error for Gaussian
 // pixels, of the first pictures of the batch; its gradient is the statistics'.
