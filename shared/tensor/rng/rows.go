@@ -2,6 +2,7 @@ package rng
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
@@ -131,10 +132,13 @@ func (s Stream) bernoulli(dst, prob []float32, sample uint64, step uint32, p Pur
 	}
 }
 
-// bit is 1 where the upper 24 bits of w, as a fraction, are below p.
+// bit is 1 where the upper 24 bits of w, as a fraction, are below p. It has no branch on what is random: half of those
+// would be guessed wrong.
 func bit(w uint32, p float32) float32 {
-	if float32(int32(w>>8))*0x1p-24 < p {
-		return 1
+	q := float32(p * 0x1p24)
+	if q != q {
+		q = 0
 	}
-	return 0
+	below := math.Float32bits(float32(int32(w>>8))-q) >> 31
+	return math.Float32frombits(below * math.Float32bits(1))
 }

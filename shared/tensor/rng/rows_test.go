@@ -66,6 +66,7 @@ var (
 func BenchmarkBernoulliRows(b *testing.B) {
 	x, p := make([]float32, 100*500), make([]float32, 100*500)
 	rows := testRows(100)
+	rng.New(1).Uniform(p, 0, 0, rng.General)
 	b.SetBytes(int64(4 * len(x)))
 	for b.Loop() {
 		rng.BernoulliRows(x, p, rows, rng.Hidden)
