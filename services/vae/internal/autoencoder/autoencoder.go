@@ -107,7 +107,7 @@ func SparsityKL(code *autograd.Value, rho float64) *autograd.Value {
 	k := float64(code.Dim(-1))
 	off := autograd.AddScalar(autograd.Neg(m), 1)
 	cross := autograd.Add(autograd.Scale(autograd.Log(m), rho), autograd.Scale(autograd.Log(off), 1-rho))
-	entropy := rho*tensor.LogF64(rho) + float64((1-rho)*tensor.LogF64(1-rho))
+	entropy := float64(rho*tensor.LogF64(rho)) + float64((1-rho)*tensor.LogF64(1-rho))
 	return autograd.AddScalar(autograd.Neg(autograd.Sum(cross)), k*entropy)
 }
 

@@ -247,7 +247,7 @@ func (c Codes) logLik(v *vae.Model, x []float32, class []int32, mean, variance [
 	z := make([]float32, len(mean))
 	rng.New(c.Seed).Normal(z, i, 1, rng.Noise)
 	for j := range z {
-		z[j] = mean[j] + float32(math.Sqrt(float64(variance[j])))*z[j]
+		z[j] = mean[j] + float32(float32(math.Sqrt(float64(variance[j])))*z[j])
 	}
 	return v.LogLik(x, z, class)
 }

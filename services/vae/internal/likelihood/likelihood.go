@@ -103,7 +103,8 @@ func (l *Likelihood) gaussian(t *autograd.Tape, out, x *autograd.Value) *autogra
 	}
 	s := autograd.Reshape(l.LogScale.On(t)) // []
 	square = autograd.Mul(square, autograd.Exp(autograd.Scale(s, -2)))
-	return autograd.Sub(autograd.AddScalar(autograd.Scale(square, -0.5), -0.5*d*math.Log(2*math.Pi)), autograd.Scale(s, d))
+	square = autograd.AddScalar(autograd.Scale(square, -0.5), -0.5*d*math.Log(2*math.Pi))
+	return autograd.Sub(square, autograd.Scale(s, d))
 }
 
 // logistic is the probability that a logistic distribution gives the bin of width 1/255 around an 8-bit value, where

@@ -152,13 +152,14 @@ func (v *vaeModel) train(
 		return t, r.Train, err
 	}}}
 	if v.Second != nil {
-		stages = append(stages, train.Stage{Name: "codes", Open: func(before []*train.Result) (train.Task, train.Config, error) {
+		open := func(before []*train.Result) (train.Task, train.Config, error) {
 			if err := load(m.First, before[0].Weights); err != nil {
 				return nil, train.Config{}, err
 			}
 			t, err := newCodesTask(r, v, p, m)
 			return t, v.Second.Train, err
-		}})
+		}
+		stages = append(stages, train.Stage{Name: "codes", Open: open})
 	}
 	results, err := runStages(ctx, dir, stages, events)
 	if err != nil {

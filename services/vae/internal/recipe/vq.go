@@ -133,13 +133,14 @@ func (v *vqModel) train(
 		return t, r.Train, err
 	}}}
 	if v.Prior != nil {
-		stages = append(stages, train.Stage{Name: "prior", Open: func(before []*train.Result) (train.Task, train.Config, error) {
+		open := func(before []*train.Result) (train.Task, train.Config, error) {
 			if err := load(m.VQ, before[0].Weights); err != nil {
 				return nil, train.Config{}, err
 			}
 			t, err := newPriorTask(ctx, r, v, p, m)
 			return t, v.Prior.Train, err
-		}})
+		}
+		stages = append(stages, train.Stage{Name: "prior", Open: open})
 	}
 	results, err := runStages(ctx, dir, stages, events)
 	if err != nil {
@@ -162,9 +163,9 @@ func (v *vqModel) train(
 
 func (v *vqModel) about(c vq.Config) []string {
 	h, w, _ := c.Map()
-	lines := []string{fmt.Sprintf("A vector quantised autoencoder: %s; every picture becomes %dx%d indices of a codebook "+
-		"of %d vectors of %d numbers; a %s likelihood, %s pictures.", networkWords(c.Kind, c.Hidden), h, w, c.Vectors, c.Size,
-		c.Likelihood.Kind, v.Binarise)}
+	lines := []string{fmt.Sprintf("A vector quantised autoencoder: %s; every picture becomes %dx%d indices of a "+
+		"codebook of %d vectors of %d numbers; a %s likelihood, %s pictures.", networkWords(c.Kind, c.Hidden), h, w,
+		c.Vectors, c.Size, c.Likelihood.Kind, v.Binarise)}
 	if c.Prior == nil {
 		return append(lines, "It reconstructs; it has no distribution of codes to draw new pictures from.")
 	}

@@ -61,8 +61,8 @@ func (c *Config) Validate() error {
 	}
 	p := c.Prior
 	if p != nil && (p.Channels < 2 || p.Channels > trunk.MaxWidth || p.Blocks < 0 || p.Blocks > MaxBlocks) {
-		return fmt.Errorf("vq: a prior of %d blocks of %d channels, want 0 to %d of 2 to %d", p.Blocks, p.Channels, MaxBlocks,
-			trunk.MaxWidth)
+		return fmt.Errorf("vq: a prior of %d blocks of %d channels, want 0 to %d of 2 to %d", p.Blocks, p.Channels,
+			MaxBlocks, trunk.MaxWidth)
 	}
 	return nil
 }
