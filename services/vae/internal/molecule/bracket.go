@@ -86,18 +86,12 @@ func (r *reader) chirality() {
 
 // charge reads +, -, ++, --, +2 and so on; more signs are left, and are an error then.
 func (r *reader) charge() int {
-	sign := 0
-	switch {
-	case r.take("+"):
-		sign = 1
-	case r.take("-"):
-		sign = -1
-	default:
-		return 0
-	}
-	again := "+"
-	if sign < 0 {
-		again = "-"
+	sign, again := 1, "+"
+	if !r.take(again) {
+		sign, again = -1, "-"
+		if !r.take(again) {
+			return 0
+		}
 	}
 	if r.take(again) {
 		return 2 * sign

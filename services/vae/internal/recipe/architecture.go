@@ -50,6 +50,7 @@ var architectures = map[string]architecture{
 	"boltzmann":   {decodeAs[boltzmannModel], openBoltzmann, scoreBoltzmann},
 	"dbn":         {decodeAs[dbnModel], openDBN, scoreEnergy},
 	"rbm":         {decodeAs[rbmModel], openRBM, scoreEnergy},
+	Smiles:        {decodeAs[smilesModel], openText, scoreNothing},
 	"vae":         {decodeAs[vaeModel], openVAE, scoreBound},
 	"vq":          {decodeAs[vqModel], openVQ, scoreVQ},
 }

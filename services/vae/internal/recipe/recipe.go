@@ -147,8 +147,14 @@ func (r *Recipe) YAML() ([]byte, error) {
 	return text, fault.Wrap("recipe.YAML", err)
 }
 
-// Pictures is what the recipe trains on.
-func (r *Recipe) Pictures() *recipe.Data { return &r.Data }
+// Pictures is what the recipe trains on; nil where that is a registered set of something else. (The trainer's own files
+// are told even then, so that a server can refuse to open them.)
+func (r *Recipe) Pictures() *recipe.Data {
+	if _, ok := r.Model.(ownData); ok && r.Data.Images == "" {
+		return nil
+	}
+	return &r.Data
+}
 
 // Steps is the number of steps of all stages, 0 where it is not known before the data is.
 func (r *Recipe) Steps() int64 {

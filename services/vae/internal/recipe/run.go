@@ -36,6 +36,9 @@ func (r *Recipe) Run(ctx context.Context, deps recipe.Deps, events func(train.Ev
 		return modelstore.Entry{}, err
 	}
 	e, err := deps.Once(r.Name, text, func(dir string) (modelstore.Entry, error) {
+		if own, ok := r.Model.(ownData); ok {
+			return own.build(ctx, r, deps, dir, events)
+		}
 		p, err := r.Data.Open(ctx, deps.Data, r.Seed)
 		if err != nil {
 			return modelstore.Entry{}, err
@@ -110,13 +113,15 @@ func (r *Recipe) manifest(p *recipe.Pictures, t *trained) (modelstore.Manifest, 
 var pictureWords = []struct{ name, words string }{
 	{"train_loss", "loss at the end, on training pictures"},
 	{"select_loss", "loss on pictures for selection"},
-	{"select_negative_elbo", "negative evidence lower bound, nats a picture"},
-	{"select_negative_iwae", "negative importance weighted bound, nats a picture"},
-	{"select_reconstruction", "cross-entropy or negative log-likelihood of reconstructions, nats a picture"},
-	{"select_kl", "divergence of the codes from the prior, nats a picture"},
+	{"select_negative_elbo", "negative evidence lower bound, nats a picture or molecule"},
+	{"select_negative_iwae", "negative importance weighted bound, nats a picture or molecule"},
+	{"select_reconstruction", "cross-entropy or negative log-likelihood of reconstructions, nats a picture or molecule"},
+	{"select_kl", "divergence of the codes from the prior, nats a picture or molecule"},
 	{"select_squared_error", "squared error of reconstructions, mean over pixels in [0, 1]"},
 	{"select_active_units", "numbers of the code in use"},
 	{"select_perplexity", "vectors of the codebook in use (perplexity)"},
+	{"select_whole", "molecules for selection that come back from their codes letter by letter, share"},
+	{"select_valid", "drawn strings that are molecules, share of 200"},
 	{"stage2_select_loss", "loss of the second stage on pictures for selection"},
 }
 

@@ -37,7 +37,8 @@ const (
 // Validate names the first thing that is wrong.
 func (c *Config) Validate() error {
 	n := len(c.Vocabulary)
-	if n < 1 || n > MaxVocabulary || !slices.IsSorted(c.Vocabulary) || len(slices.Compact(slices.Clone(c.Vocabulary))) != n {
+	different := len(slices.Compact(slices.Clone(c.Vocabulary)))
+	if n < 1 || n > MaxVocabulary || !slices.IsSorted(c.Vocabulary) || different != n {
 		return fmt.Errorf("smiles: a vocabulary of %d tokens, want 1 to %d different ones in order", n, MaxVocabulary)
 	}
 	for _, x := range []struct {

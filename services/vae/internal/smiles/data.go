@@ -37,7 +37,8 @@ var sets = []dataset.Entry{
 		Citation: "T. Sterling, J. J. Irwin: ZINC 15, 2015; the split of W. Jin et al., 2018",
 		Homepage: "https://zinc15.docking.org/",
 		Sources: []dataset.Source{{
-			Path: "chem/zinc-valid.smi", URL: "https://raw.githubusercontent.com/wengong-jin/icml18-jtnn/master/data/zinc/valid.txt",
+			Path: "chem/zinc-valid.smi",
+			URL:  "https://raw.githubusercontent.com/wengong-jin/icml18-jtnn/master/data/zinc/valid.txt",
 			SHA256: "ad7d9c2bfebd93ffda6c32ed0e89d1714ae1f592f6340c0e6ae057521bbae30d",
 		}},
 	},
@@ -209,7 +210,8 @@ func column(text []byte) ([]string, error) {
 }
 
 // parts are what Grammar is made of: anything bonds to anything.
-var parts = []string{"C", "C", "C", "O", "N", "CC", "C(C)", "C(=O)", "C(O)", "C(F)", "C=C", "C1CC1", "c1ccc(cc1)", "[C@H](N)"}
+var parts = []string{"C", "C", "C", "O", "N", "CC", "C(C)", "C(=O)", "C(O)", "C(F)", "C=C", "C1CC1", "c1ccc(cc1)",
+	"[C@H](N)"}
 
 // draw makes different strings of two to six parts.
 func draw(s rng.Stream, n int) []string {
