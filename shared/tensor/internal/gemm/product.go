@@ -104,11 +104,33 @@ func dispatch(n int, t pool.Task, flops float64) {
 // wait longer for another one, nor the scheduler for either.
 const partFlops = 96e6
 
+// fullFlops is the arithmetic from which on a part costs little beside its work: it begins with rows and panels that
+// another core may have had before, and ends with a look for the next part.
+const fullFlops = 16e6
+
+// onceLen is how much of B a part of few rows reads: it reads all of it once, so that no cache must hold it, in a
+// quarter of a millisecond from memory.
+const onceLen = 1 << 20
+
+// partsFor is the least number of parts into which to cut so much arithmetic: one for every thread, and more, so that
+// a thread that is slowed down leaves some to the others, as long as they are full.
+func partsFor(flops float64) int {
+	threads := pool.Threads()
+	if threads == 1 || flops < smallWork {
+		return 1
+	}
+	return threads * min(max(int(flops/fullFlops)/threads, 1), 4)
+}
+
 // product sets the cut for a product. Where parts copy B they are tall, and where they copy A they are not, so that
 // little is copied twice; otherwise they are so that what a part touches stays in cache.
 func (g *grid) product(items, rows, panels, k int, f kernels, tall, copyA bool) {
 	*g = grid{rows: rows, bandRows: min(rows, 96), panels: panels, chunkPanels: min(panels, 24), items: items}
 	switch {
+	case !tall && rows <= 2*f.rows:
+		g.chunkPanels = min(panels, max(24, onceLen/Width/max(k, 1)))
+	case !tall && k <= 512:
+		g.bandRows = min(rows, 128)
 	case tall && copyA:
 		g.bandRows = min(rows, 192)
 	case tall:
@@ -127,14 +149,7 @@ func (g *grid) product(items, rows, panels, k int, f kernels, tall, copyA bool) 
 			perCell = 0
 		}
 	}
-	want := 1
-	flops := 2 * Width * float64(items*rows*panels) * float64(k)
-	if threads := pool.Threads(); threads > 1 && flops >= smallWork {
-		want = threads
-		if flops >= 8*smallWork {
-			want = 4 * threads
-		}
-	}
+	want := partsFor(2 * Width * float64(items*rows*panels) * float64(k))
 	for g.count() < want {
 		switch {
 		case g.chunkPanels > 1 && (tall || g.chunkPanels*Width >= g.bandRows) && g.chunkPanels >= f.panels:
@@ -149,10 +164,15 @@ func (g *grid) product(items, rows, panels, k int, f kernels, tall, copyA bool) 
 	}
 	// Few parts are as many for every thread.
 	for range 4 {
-		if want <= 1 || g.count() >= 32*pool.Threads() || g.count()%pool.Threads() == 0 || g.bandRows <= 2*f.rows {
+		if want <= 1 || g.count() >= 32*pool.Threads() || g.count()%pool.Threads() == 0 {
 			break
 		}
-		g.bandRows = (rows + g.bands) / (g.bands + 1)
+		switch {
+		case g.bandRows > 2*f.rows:
+			g.bandRows = (rows + g.bands) / (g.bands + 1)
+		case g.chunkPanels > f.panels:
+			g.chunkPanels = (panels + g.chunks) / (g.chunks + 1)
+		}
 	}
 	// Parts of even size, in whole tiles where they are many.
 	g.bandRows = (rows + g.bands - 1) / g.bands
