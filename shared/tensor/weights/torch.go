@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -227,4 +228,42 @@ func scalar(v any) (string, bool) {
 		return strconv.FormatFloat(v, 'g', -1, 64), true
 	}
 	return "", false
+}
+
+// maxScalarsFile bounds a pickle of numbers and texts.
+const maxScalarsFile = 1 << 20
+
+// PickleScalars reads a pickle of dicts, lists, numbers and texts, such as the arguments of a model that programs keep
+// beside its checkpoint, as OpenTorch reads Metadata. Nothing in it is executed.
+func PickleScalars(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	defer func() { _ = f.Close() }() // opened for reading
+	data, err := io.ReadAll(io.LimitReader(f, maxScalarsFile+1))
+	if err != nil {
+		return nil, &Error{File: path, Msg: "cannot be read", Err: err}
+	}
+	if len(data) > maxScalarsFile {
+		return nil, &Error{File: path, Msg: fmt.Sprintf("more than %d bytes", maxScalarsFile)}
+	}
+	storages := map[string]*torchStorage{}
+	root, n, msg := unpickle(data, storages)
+	if msg == "" && n != len(data) {
+		msg = fmt.Sprintf("%d bytes behind the pickle", len(data)-n)
+	}
+	if msg == "" && len(storages) > 0 {
+		msg = "a pickle with tensors, which lie elsewhere"
+	}
+	t := &torchTree{meta: map[string]string{}}
+	if msg == "" {
+		if t.walk(root, "", 0); t.err != nil {
+			msg = t.err.Error()
+		}
+	}
+	if msg != "" {
+		return nil, &Error{File: path, Msg: msg}
+	}
+	return t.meta, nil
 }
