@@ -13,6 +13,7 @@ type modelsCmd struct {
 	Show   modelsShowCmd   `cmd:"" help:"Show one model's card and figures."`
 	Verify modelsVerifyCmd `cmd:"" help:"Read every byte of a model and compare it with its digest."`
 	Delete modelsDeleteCmd `cmd:"" help:"Delete one version of a model of yours."`
+	Import modelsImportCmd `cmd:"" help:"Make a model of a published checkpoint of PyTorch or diffusers."`
 }
 
 // store opens the models that this person has: a named folder, their own, the starters.

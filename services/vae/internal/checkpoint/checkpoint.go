@@ -77,8 +77,8 @@ func Open(path string, o Options) (*Model, error) {
 		}
 		names := s.Names()
 		return nil, fault.E(fault.Invalid, "UNKNOWN_CHECKPOINT", op,
-			"%s holds %d tensors (%.200s ...), which are of no model that is known here:\n  %s", filepath.Base(path), len(names),
-			strings.Join(names[:min(5, len(names))], ", "), strings.Join(known, "\n  "))
+			"%s holds %d tensors (%.200s ...), which are of no model that is known here:\n  %s", filepath.Base(path),
+			len(names), strings.Join(names[:min(5, len(names))], ", "), strings.Join(known, "\n  "))
 	}
 	var m *Model
 	var err error

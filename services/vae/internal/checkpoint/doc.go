@@ -1,5 +1,5 @@
-// Package checkpoint brings published weights into models: it opens files of torch and safetensors, names their tensors,
-// and fills the parameters of a model from them with the axes turned as the kernels want them.
+// Package checkpoint brings published weights into models: it opens files of torch and safetensors, names their
+// tensors, and fills the parameters of a model from them with the axes turned as the kernels want them.
 //
 // Invariants:
 //   - Nothing of a file is executed; see weights.OpenTorch.

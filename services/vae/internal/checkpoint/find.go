@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -49,9 +50,7 @@ func (s *Source) find(path string) error {
 	}
 	for _, e := range entries {
 		name := strings.ToLower(e.Name())
-		switch filepath.Ext(name) {
-		case ".pth", ".pt", ".th", ".ckpt", ".bin", ".safetensors":
-		default:
+		if ending := filepath.Ext(name); ending != ".safetensors" && !slices.Contains(torchEndings, ending) {
 			continue
 		}
 		full := filepath.Join(path, e.Name())
@@ -73,8 +72,8 @@ func (s *Source) find(path string) error {
 		}
 		return s.Add("decoder.", decoders[0])
 	}
-	return fault.E(fault.Invalid, "UNKNOWN_CHECKPOINT", op, "folder %s holds %d checkpoints, want one, or an encoder and a "+
-		"decoder, or %s beside the weights: name the file", filepath.Base(path), len(all), configFile)
+	return fault.E(fault.Invalid, "UNKNOWN_CHECKPOINT", op, "folder %s holds %d checkpoints, want one, or an encoder "+
+		"and a decoder, or %s beside the weights: name the file", filepath.Base(path), len(all), configFile)
 }
 
 // maxConfig bounds a config.json.

@@ -43,9 +43,9 @@ func openKL(s *Source, o Options) (*Model, error) {
 	old := s.Has("encoder.mid_block.attentions.0.query.weight")
 	err = s.Fill(params, func(name string) From { return klName(name, old) })
 	f := cfg.Factor()
-	about := fmt.Sprintf("AutoencoderKL, the first stage of a latent diffusion model: pictures of %dx%d to codes of %dx%dx%d. "+
-		"It takes any size that is a multiple of %d; import it again for another. Samples are codes that are standard "+
-		"normal once scaled as its diffusion model wants them, which make textures, not pictures.", cfg.Width, cfg.Height,
+	about := fmt.Sprintf("AutoencoderKL, the first stage of a latent diffusion model: pictures of %dx%d to codes of "+
+		"%dx%dx%d. It takes any size that is a multiple of %d; import it again for another. Samples are codes that are "+
+		"standard normal once scaled as its diffusion model wants them, which make textures, not pictures.", cfg.Width, cfg.Height,
 		cfg.Height/f, cfg.Width/f, cfg.Latent, f)
 	return &Model{Architecture: "kl", Config: cfg, Net: net, Params: params, About: []string{about}}, err
 }
@@ -148,8 +148,8 @@ func sampleSize(text json.RawMessage) (h, w int, err error) {
 // klParts are names of layers, ours and those of diffusers, each a whole part of a name between dots.
 var klParts = map[string]string{
 	"in": "conv_in", "out": "conv_out", "norm": "conv_norm_out", "down": "down_blocks", "up": "up_blocks",
-	"blocks": "resnets", "mid": "mid_block", "skip": "conv_shortcut", "quant": "quant_conv", "post_quant": "post_quant_conv",
-	"block1": "resnets.0", "block2": "resnets.1", "attention": "attentions.0",
+	"blocks": "resnets", "mid": "mid_block", "skip": "conv_shortcut", "quant": "quant_conv",
+	"post_quant": "post_quant_conv", "block1": "resnets.0", "block2": "resnets.1", "attention": "attentions.0",
 }
 
 // attentionParts are those within attention, as releases of diffusers since 0.17 write them, and before.

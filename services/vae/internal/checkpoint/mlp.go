@@ -63,7 +63,7 @@ func openMLP(s *Source, o Options) (*Model, error) {
 		}
 		return f
 	})
-	about := fmt.Sprintf("A variational autoencoder of dense layers %d-%d-%d-%d-%d with a Bernoulli likelihood.", d, first[0],
-		code[0], first[0], d)
+	about := fmt.Sprintf("A variational autoencoder of dense layers %d-%d-%d-%d-%d with a Bernoulli likelihood.", d,
+		first[0], code[0], first[0], d)
 	return &Model{Architecture: "vae", Config: cfg, Net: net, Params: params, About: []string{about}}, err
 }

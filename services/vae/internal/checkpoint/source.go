@@ -36,6 +36,9 @@ type origin struct {
 	info weights.Info
 }
 
+// torchEndings are those of files that torch.save wrote.
+var torchEndings = []string{".pth", ".pt", ".th", ".ckpt", ".bin"}
+
 // Add opens a file and adds its tensors with a prefix to their names.
 func (s *Source) Add(prefix, path string) error {
 	const op = "checkpoint.Add"
@@ -44,7 +47,8 @@ func (s *Source) Add(prefix, path string) error {
 		return fault.E(fault.Invalid, "CHECKPOINT_UNREADABLE", op, "%w", err)
 	}
 	open := weights.Open
-	if weights.IsTorch(head) {
+	ending := strings.ToLower(filepath.Ext(path))
+	if weights.IsTorch(head) || slices.Contains(torchEndings, ending) && (len(head) < 9 || head[8] != '{') {
 		open = weights.OpenTorch
 	}
 	f, err := open(path)

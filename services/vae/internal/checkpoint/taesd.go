@@ -36,8 +36,8 @@ func openTAESD(s *Source, o Options) (*Model, error) {
 	}
 	params := nn.Params(net)
 	err = s.Fill(params, taesdName)
-	about := fmt.Sprintf("TAESD, a tiny autoencoder that stands in for the first stage of a latent diffusion model: pictures "+
-		"of %dx%d to codes of %dx%dx%d. It takes any size that is a multiple of 8; import it again for another.",
+	about := fmt.Sprintf("TAESD, a tiny autoencoder that stands in for the first stage of a latent diffusion model: "+
+		"pictures of %dx%d to codes of %dx%dx%d. It takes any size that is a multiple of 8; import it again for another.",
 		cfg.Width, cfg.Height, cfg.Height/8, cfg.Width/8, cfg.Latent)
 	return &Model{Architecture: "taesd", Config: cfg, Net: net, Params: params, About: []string{about}}, err
 }
@@ -74,8 +74,8 @@ func taesdName(name string) From {
 	}
 	inner := strings.Join(rest, ".")
 	axes := Conv
-	for ours, theirs := range map[string]string{"conv1": "conv.0", "conv2": "conv.2", "conv3": "conv.4", "pool.in": "pool.0",
-		"pool.norm": "pool.1", "pool.out": "pool.3"} {
+	for ours, theirs := range map[string]string{"conv1": "conv.0", "conv2": "conv.2", "conv3": "conv.4",
+		"pool.in": "pool.0", "pool.norm": "pool.1", "pool.out": "pool.3"} {
 		if after, ok := strings.CutPrefix(inner, ours+"."); ok {
 			inner = theirs + "." + after
 			if ours == "pool.in" || ours == "pool.out" {

@@ -77,9 +77,9 @@ type Block struct {
 func newBlock(c *Config) *Block {
 	d, a := c.Channels[1], c.Heads*c.HeadDim
 	b := &Block{
-		Q: nn.NewLinear(d, a, true), K: nn.NewLinear(d, a, true), V: nn.NewLinear(d, a, true), Out: nn.NewLinear(a, d, true),
-		Wide: nn.NewLinear(d, d*c.Multiple, true), Each: nn.NewDepthwiseConv2D(d*c.Multiple, 1, 3, 1),
-		Slim: nn.NewLinear(d*c.Multiple, d, true), heads: c.Heads, headDim: c.HeadDim,
+		Q: nn.NewLinear(d, a, true), K: nn.NewLinear(d, a, true), V: nn.NewLinear(d, a, true),
+		Out: nn.NewLinear(a, d, true), Wide: nn.NewLinear(d, d*c.Multiple, true),
+		Each: nn.NewDepthwiseConv2D(d*c.Multiple, 1, 3, 1), Slim: nn.NewLinear(d*c.Multiple, d, true), heads: c.Heads, headDim: c.HeadDim,
 	}
 	b.Each.Spec = tensor.ConvSpec{} // the map is padded by reflection before
 	return b

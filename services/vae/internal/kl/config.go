@@ -64,7 +64,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	if t := pixels / float64(f) / float64(f); c.Attention && t*t > MaxElements {
-		return fmt.Errorf("kl: attention between %.0f pixels, want at most %.0f: smaller pictures", t, math.Sqrt(MaxElements))
+		return fmt.Errorf("kl: attention between %.0f pixels, want at most %.0f: smaller pictures", t,
+			math.Sqrt(MaxElements))
 	}
 	if n := c.Parameters(); n > MaxParameters {
 		return fmt.Errorf("kl: %d parameters, want at most %d", n, MaxParameters)

@@ -2,8 +2,8 @@
 // Synthesis with Latent Diffusion Models"), in the form in which diffusers publishes it: residual blocks with group
 // norms, attention in the middle, halvings by convolutions, doublings by repetition and a convolution.
 //
-// Letters in shape comments: N pictures, H W height and width of a picture, h w those of a code, C channels of a picture,
-// L channels of a code.
+// Letters in shape comments: N pictures, H W height and width of a picture, h w those of a code, C channels of a
+// picture, L channels of a code.
 //
 // Invariants:
 //   - What a row gives does not depend on the other rows.

@@ -1,5 +1,6 @@
 // Package taesd holds TAESD, tiny autoencoders that stand in for the first stages of latent diffusion models
-// (https://github.com/madebyollin/taesd): plain convolutions of 64 channels, with codes an eighth of the picture's size.
+// (https://github.com/madebyollin/taesd): plain convolutions of 64 channels, with codes an eighth of the picture's
+// size.
 //
 // Letters in shape comments: N pictures, H W height and width of a picture, h w those of a code, L channels of a code.
 //
@@ -45,7 +46,7 @@ func (c *Config) Validate() error {
 }
 
 // Parameters is a bound of the number of weights.
-func (c *Config) Parameters() int64 { return 1_600_000 + int64(c.Latent)*2*9*channels }
+func (c *Config) Parameters() int64 { return 2_700_000 + int64(c.Latent)*2*9*channels }
 
 // Block is a residual block of three convolutions.
 type Block struct {
