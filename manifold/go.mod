@@ -6,7 +6,6 @@ replace (
 	github.com/manifold-gen/manifold/gateway => ../gateway
 	github.com/manifold-gen/manifold/proto/gen => ../proto/gen
 	github.com/manifold-gen/manifold/services/diffusion => ../services/diffusion
-	github.com/manifold-gen/manifold/services/vae => ../services/vae
 	github.com/manifold-gen/manifold/shared => ../shared
 	github.com/manifold-gen/manifold/shared/tensor => ../shared/tensor
 )

@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	vaev1 "github.com/manifold-gen/manifold/proto/gen/manifold/vae/v1"
 	"github.com/manifold-gen/manifold/services/vae/internal/checkpoint"
 	"github.com/manifold-gen/manifold/services/vae/internal/engine"
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
+	"github.com/manifold-gen/manifold/services/vae/internal/recipe"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
-	"github.com/manifold-gen/manifold/shared/tensor/weights"
 )
 
 func importStore(t *testing.T) (*modelstore.Store, string) {
@@ -34,14 +35,7 @@ func load(t *testing.T, s *modelstore.Store, e modelstore.Entry) *engine.Loaded 
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := engine.Load(context.Background(), e, dir, engine.Config{},
-		func(m *modelstore.Manifest, f *weights.File) (model.Model, *model.Stats, error) {
-			net, ok, err := checkpoint.Reopen(m, f)
-			if !ok {
-				t.Fatal(m.Architecture)
-			}
-			return net, nil, err
-		})
+	l, err := engine.Load(context.Background(), e, dir, engine.Config{}, recipe.Open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +86,49 @@ func TestImportServes(t *testing.T) {
 	}
 }
 
+// TestImportAnswersCalls asks for an imported model through the services.
+func TestImportAnswersCalls(t *testing.T) {
+	s, _ := importStore(t)
+	ctx := context.Background()
+	if _, err := Import(ctx, "internal/checkpoint/testdata/kl-deep", ImportOptions{Store: s, Name: "tiny"}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Connect(ctx, Config{Store: s}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	client := vaev1.NewVaeServiceClient(m.Conn())
+	d, err := client.Describe(ctx, &vaev1.DescribeRequest{Model: "tiny"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range []string{"Encode", "Decode", "Reconstruct", "Sample", "Interpolate", "Arithmetic"} {
+		if !slices.Contains(d.GetCalls(), call) {
+			t.Errorf("%s is not among %q", call, d.GetCalls())
+		}
+	}
+	if !slices.Equal(d.GetCodeShape(), []uint32{2, 3, 3}) || d.GetHeight() != 8 || d.GetWidth() != 12 {
+		t.Errorf("code %v, picture %dx%d", d.GetCodeShape(), d.GetWidth(), d.GetHeight())
+	}
+	stream, err := client.Sample(ctx, &vaev1.SampleRequest{Model: "tiny"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		r, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := r.GetCompleted(); c != nil {
+			if len(c.GetImages()) != 1 {
+				t.Errorf("%d pictures", len(c.GetImages()))
+			}
+			return
+		}
+	}
+}
+
 // TestImportRefuses leaves nothing behind.
 func TestImportRefuses(t *testing.T) {
 	s, dir := importStore(t)
@@ -137,8 +174,9 @@ func TestImportPublished(t *testing.T) {
 			t.Errorf("%s: %s %v", path, e.Ref(), err)
 			continue
 		}
-		if e.Manifest.Architecture != "vae" {
-			load(t, s, e)
+		l := load(t, s, e)
+		if n := int64(len(e.Manifest.Files)); n == 0 || l.Model.Size().CodeLen() == 0 {
+			t.Errorf("%s: %+v", path, l.Model.Size())
 		}
 	}
 	// What is no model of this family says so.

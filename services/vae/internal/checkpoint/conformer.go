@@ -60,7 +60,8 @@ func openConformer(s *Source, o Options) (*Model, error) {
 	params := nn.Params(net)
 	err = s.Fill(params, func(name string) From { return conformerName(name, cfg.Layers) })
 	about = append([]string{fmt.Sprintf("A variational autoencoder of 28x28 pictures whose codes are maps of 6x6 "+
-		"numbers: two convolutions, then %d blocks of attention and convolutions, and their mirror image.", cfg.Layers)}, about...)
+		"numbers: two convolutions, then %d blocks of attention and convolutions, and their mirror image.",
+		cfg.Layers)}, about...)
 	return &Model{Architecture: "conformer", Config: cfg, Net: net, Params: params, About: about}, err
 }
 

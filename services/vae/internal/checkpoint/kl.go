@@ -45,8 +45,8 @@ func openKL(s *Source, o Options) (*Model, error) {
 	f := cfg.Factor()
 	about := fmt.Sprintf("AutoencoderKL, the first stage of a latent diffusion model: pictures of %dx%d to codes of "+
 		"%dx%dx%d. It takes any size that is a multiple of %d; import it again for another. Samples are codes that are "+
-		"standard normal once scaled as its diffusion model wants them, which make textures, not pictures.", cfg.Width, cfg.Height,
-		cfg.Height/f, cfg.Width/f, cfg.Latent, f)
+		"standard normal once scaled as its diffusion model wants them, which make textures, not pictures.",
+		cfg.Width, cfg.Height, cfg.Height/f, cfg.Width/f, cfg.Latent, f)
 	return &Model{Architecture: "kl", Config: cfg, Net: net, Params: params, About: []string{about}}, err
 }
 

@@ -79,7 +79,8 @@ func newBlock(c *Config) *Block {
 	b := &Block{
 		Q: nn.NewLinear(d, a, true), K: nn.NewLinear(d, a, true), V: nn.NewLinear(d, a, true),
 		Out: nn.NewLinear(a, d, true), Wide: nn.NewLinear(d, d*c.Multiple, true),
-		Each: nn.NewDepthwiseConv2D(d*c.Multiple, 1, 3, 1), Slim: nn.NewLinear(d*c.Multiple, d, true), heads: c.Heads, headDim: c.HeadDim,
+		Each: nn.NewDepthwiseConv2D(d*c.Multiple, 1, 3, 1), Slim: nn.NewLinear(d*c.Multiple, d, true),
+		heads: c.Heads, headDim: c.HeadDim,
 	}
 	b.Each.Spec = tensor.ConvSpec{} // the map is padded by reflection before
 	return b

@@ -14,6 +14,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor/weights"
 	"github.com/manifold-gen/manifold/shared/train"
 
+	"github.com/manifold-gen/manifold/services/vae/internal/checkpoint"
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
 )
 
@@ -149,7 +150,11 @@ func Open(m *modelstore.Manifest, f *weights.File) (model.Model, *model.Stats, e
 	const op = "recipe.Open"
 	a, ok := architectures[m.Architecture]
 	if !ok {
-		return nil, nil, fault.E(fault.Invalid, "UNKNOWN_ARCHITECTURE", op, "architecture %.80q", m.Architecture)
+		net, imported, err := checkpoint.Reopen(m, f)
+		if !imported {
+			return nil, nil, fault.E(fault.Invalid, "UNKNOWN_ARCHITECTURE", op, "architecture %.80q", m.Architecture)
+		}
+		return net, nil, fault.Wrap(op, err)
 	}
 	net, err := a.open(m, f)
 	if err != nil {
