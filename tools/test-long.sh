@@ -16,5 +16,11 @@ else
   echo "PYTHON is not set: the comparison with PyTorch is not run (see tools/reference/README.md)"
 fi
 bin/manifold eval diffusion --model mnist --dataset mnist --out docs/results/diffusion-mnist.json
+for model in vae-mnist vae-mnist-2d; do
+  bin/manifold eval vae --model $model --samples 50 --out docs/results/vae.json
+done
+bin/manifold eval vae --model rbm-mnist --what likelihood,features --out docs/results/vae.json
+bin/manifold eval vae --model dbn-mnist --what finetune --out docs/results/vae.json
+bin/manifold eval vae --model dbn-mnist --what finetune --labels 100 --out docs/results/vae.json
 go run ./tools/results
 git status --short docs/results
