@@ -7,8 +7,8 @@ import "slices"
 // these but for resonance, and stereochemistry have no part in it.
 //
 // It is the hash of the colours that refinement gives (Weisfeiler and Leman 1968) when one atom after the other is
-// given a colour of its own. Molecules that this does not tell apart are not known to occur; those that plain refinement
-// confuses, such as decalin and bicyclopentyl, it does.
+// given a colour of its own. Molecules that this does not tell apart are not known to occur; those that plain
+// refinement confuses, such as decalin and bicyclopentyl, it does.
 func (m *Molecule) Key() uint64 {
 	n := len(m.Atoms)
 	hidden := make([]bool, n) // hydrogens that were written as atoms count as if they had not been

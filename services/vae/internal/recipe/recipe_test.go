@@ -15,6 +15,10 @@ const head = "name: a\nfamily: vae\nseed: 3\ndata: {name: glyphs, size: 8, train
 // TestDefaultsSurvive: a recipe that is written with its defaults reads as the same recipe.
 func TestDefaultsSurvive(t *testing.T) {
 	for arch := range architectures {
+		head := head
+		if arch == Smiles {
+			head = strings.Replace(head, "size: 8, ", "", 1) // molecules have none
+		}
 		r, err := Parse([]byte(head + "architecture: " + arch + "\ntrain: {steps: 5}\n"))
 		if err != nil {
 			t.Fatal(err)

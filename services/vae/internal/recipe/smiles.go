@@ -115,8 +115,8 @@ func (s *smilesModel) build(
 	}
 	card := recipe.Card{
 		About: []string{
-			fmt.Sprintf("A variational autoencoder of molecules as SMILES: codes of %d numbers, transformers of width %d with "+
-				"%d and %d blocks.", *s.Latent, s.Width, s.Encoder, s.Decoder),
+			fmt.Sprintf("A variational autoencoder of molecules as SMILES: codes of %d numbers, transformers of width %d "+
+				"with %d and %d blocks.", *s.Latent, s.Width, s.Encoder, s.Decoder),
 			"The data comes from " + data.Origin + ".",
 			"What is drawn has to be checked: a string need not be a molecule, nor a molecule be stable or harmless.",
 		},

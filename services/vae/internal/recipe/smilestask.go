@@ -165,7 +165,7 @@ func (t *smilesTask) Evaluate(ctx context.Context, model []weights.Param) (map[s
 	m := map[string]float64{
 		"loss": lost + float64(*t.spec.Beta*kl), "reconstruction": lost, "kl": kl, "negative_elbo": lost + kl,
 		"active_units": active,
-		"whole": 0, "valid": 0,
+		"whole":        0, "valid": 0,
 	}
 	return m, t.strings(ctx, m, stream)
 }

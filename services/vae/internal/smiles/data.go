@@ -37,8 +37,8 @@ var sets = []dataset.Entry{
 		Citation: "T. Sterling, J. J. Irwin: ZINC 15, 2015; the split of W. Jin et al., 2018",
 		Homepage: "https://zinc15.docking.org/",
 		Sources: []dataset.Source{{
-			Path: "chem/zinc-valid.smi",
-			URL:  "https://raw.githubusercontent.com/wengong-jin/icml18-jtnn/master/data/zinc/valid.txt",
+			Path:   "chem/zinc-valid.smi",
+			URL:    "https://raw.githubusercontent.com/wengong-jin/icml18-jtnn/master/data/zinc/valid.txt",
 			SHA256: "ad7d9c2bfebd93ffda6c32ed0e89d1714ae1f592f6340c0e6ae057521bbae30d",
 		}},
 	},
