@@ -251,7 +251,11 @@ func (l *loop) check(j *job, n int) error {
 	if ok {
 		return nil
 	}
-	return fault.E(fault.Internal, "NOT_FINITE", "engine", "the model %s gave values that are not finite; with codes far "+
+	kind := fault.Internal
+	if j.kind == decoding {
+		kind = fault.Invalid // the codes came from outside
+	}
+	return fault.E(kind, "NOT_FINITE", "engine", "the model %s gave values that are not finite; with codes far "+
 		"from those of its training data that can happen", l.e.name)
 }
 

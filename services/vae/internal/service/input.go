@@ -91,6 +91,9 @@ func (c *call) classes(labels []string, n int) ([]int32, error) {
 		return nil, nil
 	}
 	bad.Labels(labels)
+	if err := bad.Err(c.op); err != nil {
+		return nil, err // a label that is absurdly long is not repeated
+	}
 	found := bad.Classes(labels, c.m.Entry.Manifest.Labels, c.ref)
 	if err := bad.Err(c.op); err != nil {
 		return nil, err

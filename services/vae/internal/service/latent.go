@@ -40,15 +40,18 @@ func (c *call) classMean(field, label string) ([]float32, error) {
 		return nil, fault.E(fault.Precondition, "NO_CLASS_MEANS", c.op,
 			"model %s keeps no mean code of a class: give pictures of it instead", c.ref)
 	}
-	var bad wire.Violations
 	if label == "" {
-		bad.Addf(field, "an empty label, want one of the model's")
+		return nil, fault.InvalidField(c.op, field, "an empty label, want one of the model's")
 	}
-	ids := bad.Classes([]string{label}, c.m.Entry.Manifest.Labels, c.ref)
-	if err := bad.Err(c.op); err != nil {
-		return nil, err
+	var bad wire.Violations
+	bad.Labels([]string{label})
+	if bad == nil {
+		if ids := bad.Classes([]string{label}, c.m.Entry.Manifest.Labels, c.ref); bad == nil {
+			return slices.Clone(c.m.Stats.ClassMean[ids[0]]), nil
+		}
 	}
-	return slices.Clone(c.m.Stats.ClassMean[ids[0]]), nil
+	bad[0].Field = field // of the term, not of the request
+	return nil, bad.Err(c.op)
 }
 
 // drawn is a draw from the prior.
