@@ -323,7 +323,7 @@ func encode(enc model.Encoder, x *tensor.Tensor, k int) *tensor.Tensor {
 // backpropagation, beside one of the same shape from random weights.
 type FineTune struct {
 	Source
-	// Fit: zero values are 40 epochs in batches of 100 at 0.001, averaged, dropping 0.2 of the pixels and 0.3 of the units;
+	// Fit: zero values are 40 epochs in batches of 100 at 0.001, averaged, dropping 0.2 of the pixels and 0.3 of units;
 	// with Labels 400 epochs in batches of 50, dropping half of the units.
 	Fit Fit
 	// Labels limits the training pictures, the first of the split; 0 for all.
