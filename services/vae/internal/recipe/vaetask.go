@@ -122,14 +122,14 @@ func (t *vaeTask) part(m *measure, split *recipe.Split, from, n int) error {
 	return tensor.Catch(func() {
 		net, in := t.twin.First, t.tape.Const(x)
 		if s > 1 {
-			m.bound -= float64(n) * float64(net.IWAE(t.tape, in, t.tape.Const(eps), class).Loss.F32()[0])
+			m.bound -= float64(float64(n) * float64(net.IWAE(t.tape, in, t.tape.Const(eps), class).Loss.F32()[0]))
 		}
 		first := t.tape.Arena().New(tensor.Float32, n, k) // one sample for the ELBO
 		for i := range n {
 			copy(first.F32()[i*k:(i+1)*k], eps.F32()[i*s*k:])
 		}
 		b := net.ELBO(t.tape, in, t.tape.Const(first), class, 1, 0)
-		m.rec -= float64(n) * float64(b.LogLik.F32()[0])
+		m.rec -= float64(float64(n) * float64(b.LogLik.F32()[0]))
 		for i, v := range b.KL.F32() {
 			m.kl += float64(v)
 			m.perKL[i%k] += float64(v)
@@ -295,8 +295,8 @@ func (t *codesTask) Evaluate(ctx context.Context, model []weights.Param) (map[st
 			t.evalStream().Normal(both.F32()[2*i*k:2*(i+1)*k], uint64(from+i), 0, rng.Noise)
 		}
 		b := t.bound(tape, t.full.Second, x, both, class)
-		loss += float64(rows) * float64(b.Loss.F32()[0])
-		rec -= float64(rows) * float64(b.LogLik.F32()[0])
+		loss += float64(float64(rows) * float64(b.Loss.F32()[0]))
+		rec -= float64(float64(rows) * float64(b.LogLik.F32()[0]))
 	}
 	gamma := math.Exp(2 * float64(t.full.Second.Likelihood.LogScale.F32()[0]))
 	return map[string]float64{

@@ -111,9 +111,9 @@ func (t *vqTask) measure(ctx context.Context, split *recipe.Split, n int) (map[s
 			for _, i := range p.Index {
 				t.use[i]++
 			}
-			loss += float64(rows) * float64(p.Loss.F32()[0])
-			rec += float64(rows) * float64(p.Reconstruction.F32()[0])
-			distance += float64(rows) * float64(p.Distance.F32()[0])
+			loss += float64(float64(rows) * float64(p.Loss.F32()[0]))
+			rec += float64(float64(rows) * float64(p.Reconstruction.F32()[0]))
+			distance += float64(float64(rows) * float64(p.Distance.F32()[0]))
 			y := t.tape.Arena().New(tensor.Float32, rows, t.size())
 			t.twin.Likelihood.Mean(y, p.Output.Tensor)
 			square += squares(y, x)
