@@ -70,7 +70,7 @@ var (
 func models(t testing.TB) *modelstore.Store {
 	t.Helper()
 	once.Do(func() {
-		if home, broke = os.MkdirTemp("", "vae-test-*"); broke != nil {
+		if home, broke = os.MkdirTemp("", "vae-test-*"); broke != nil { //nolint:usetesting // outlives the test
 			return
 		}
 		zoo, broke = modelstore.Open(modelstore.Root{Name: "test", Dir: home + "/models", Writable: true})
