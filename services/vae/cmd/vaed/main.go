@@ -24,7 +24,8 @@ type flags struct {
 
 func main() {
 	var f flags
-	k := kong.Parse(&f, kong.Vars{"version": version}, kong.Description("Serves energy and latent-variable models over gRPC."))
+	k := kong.Parse(&f, kong.Vars{"version": version},
+		kong.Description("Serves energy and latent-variable models over gRPC."))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	k.FatalIfErrorf(run(ctx, f.Flags))

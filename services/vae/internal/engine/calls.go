@@ -7,11 +7,11 @@ import (
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
 
-// Unsupported is the error for what a model cannot do; the service says what it can.
-type Unsupported string
+// UnsupportedError is the error for what a model cannot do; the service says what it can.
+type UnsupportedError string
 
 // Error says what was asked for.
-func (u Unsupported) Error() string { return "the model cannot " + string(u) }
+func (u UnsupportedError) Error() string { return "the model cannot " + string(u) }
 
 // Encode gives mean and variance of the codes of n pictures; variance is nil for deterministic codes. class has one
 // entry a picture, or is nil for a model without classes.
@@ -19,7 +19,7 @@ func (e *Engine) Encode(ctx context.Context, x []float32, n int, class []int32) 
 	err error) {
 	enc, ok := e.model.(model.Encoder)
 	if !ok {
-		return nil, nil, t, Unsupported("encode")
+		return nil, nil, t, UnsupportedError("encode")
 	}
 	k := e.model.Size().CodeLen()
 	j := &job{kind: encoding, n: n, class: class, x: x, mean: make([]float32, n*k)}
@@ -34,7 +34,7 @@ func (e *Engine) Encode(ctx context.Context, x []float32, n int, class []int32) 
 // Decode gives the pictures of n codes.
 func (e *Engine) Decode(ctx context.Context, z []float32, n int, class []int32) (x []float32, t Timing, err error) {
 	if _, ok := e.model.(model.Decoder); !ok {
-		return nil, t, Unsupported("decode")
+		return nil, t, UnsupportedError("decode")
 	}
 	j := &job{kind: decoding, n: n, class: class, x: z, out: make([]float32, n*e.model.Size().PictureLen())}
 	j.left.Store(int64(n))
@@ -46,7 +46,7 @@ func (e *Engine) Decode(ctx context.Context, z []float32, n int, class []int32) 
 func (e *Engine) Draw(ctx context.Context, s rng.Stream, n int, temperature float32, class []int32) (z, x []float32,
 	t Timing, err error) {
 	if !CanDraw(e.model) {
-		return nil, nil, t, Unsupported("draw codes: it has no prior over them")
+		return nil, nil, t, UnsupportedError("draw codes: it has no prior over them")
 	}
 	size := e.model.Size()
 	j := &job{kind: drawing, n: n, class: class, random: s, temperature: temperature,
@@ -74,7 +74,7 @@ func (e *Engine) Score(ctx context.Context, x []float32, n int, class []int32, s
 	Timing, error) {
 	sc, ok := e.model.(model.Scorer)
 	if !ok || sc.Kind() == model.NoScore {
-		return model.Score{}, Timing{}, Unsupported("score pictures")
+		return model.Score{}, Timing{}, UnsupportedError("score pictures")
 	}
 	j := &job{kind: scoring, n: n, class: class, x: x, samples: samples, random: s}
 	j.left.Store(int64(n))

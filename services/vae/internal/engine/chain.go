@@ -95,14 +95,14 @@ func (e *Engine) Chains(ctx context.Context, r ChainRequest) (*Stream, error) {
 	const op = "engine.Chains"
 	m, ok := e.model.(model.Chain)
 	if !ok {
-		return nil, Unsupported("run a Gibbs chain")
+		return nil, UnsupportedError("run a Gibbs chain")
 	}
 	if r.Class != model.Unconditional && !m.Clamps() {
-		return nil, Unsupported("clamp a class")
+		return nil, UnsupportedError("clamp a class")
 	}
 	if r.N < 1 || r.N > MaxChains || r.Sweeps < 1 || r.Every < 1 || !(r.Temperature > 0) {
-		return nil, fault.InvalidField(op, "n", "%d chains, %d sweeps, a report after every %d, temperature %g", r.N, r.Sweeps,
-			r.Every, r.Temperature)
+		return nil, fault.InvalidField(op, "n", "%d chains, %d sweeps, a report after every %d, temperature %g", r.N,
+			r.Sweeps, r.Every, r.Temperature)
 	}
 	c := &chain{ChainRequest: r, random: rng.New(r.Seed)}
 	if r.Resume != nil {

@@ -154,7 +154,8 @@ func (l *loop) sweeps(jobs []*job) {
 // room makes a buffer of n elements, its own if it is large enough.
 func room(x []float32, n int) []float32 { return slices.Grow(x[:0], n)[:n] }
 
-// Pixels are the bytes of a picture in [0, 1]: v * 255, rounded to the nearest, halves up; what lies outside is clipped.
+// Pixels are the bytes of a picture in [0, 1]: v * 255, rounded to the nearest, halves up; what lies outside is
+// clipped.
 func Pixels(x []float32) []byte {
 	pix := make([]byte, len(x))
 	for i, v := range x {

@@ -342,7 +342,7 @@ func TestNotFiniteStaysAlone(t *testing.T) {
 
 func TestWhatAModelCannotDo(t *testing.T) {
 	e := start(t, &fake{}, Config{})
-	var u Unsupported
+	var u UnsupportedError
 	if _, err := e.Chains(t.Context(), request(1, 1)); !errors.As(err, &u) {
 		t.Errorf("chains: %v", err)
 	}

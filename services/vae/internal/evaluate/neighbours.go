@@ -187,8 +187,8 @@ func (c Neighbours) spaces(ctx context.Context, train dataset.Dataset) (all []*s
 			return nil, closeAll, fault.E(fault.Invalid, "CONDITIONAL", "", "the model %s wants to be told the class",
 				head.Model)
 		case size.Height != h || size.Width != w || size.Channels != channels:
-			return nil, closeAll, fault.E(fault.Invalid, "WRONG_SIZE", "", "the model %s takes other pictures than those of %s",
-				head.Model, c.Name)
+			return nil, closeAll, fault.E(fault.Invalid, "WRONG_SIZE", "",
+				"the model %s takes other pictures than those of %s", head.Model, c.Name)
 		}
 		all = append(all, &space{
 			row: NeighboursRow{

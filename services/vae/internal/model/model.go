@@ -30,8 +30,8 @@ func (s Size) CodeLen() int {
 }
 
 // Model is what the engine asks of every model; what a model can do beyond that, it says by implementing Encoder,
-// Decoder, Prior, Chain or Scorer. Methods are called from one goroutine at a time, and what a row gives must not depend
-// on the other rows.
+// Decoder, Prior, Chain or Scorer. Methods are called from one goroutine at a time, and what a row gives must not
+// depend on the other rows.
 type Model interface {
 	Size() Size
 }
@@ -58,7 +58,8 @@ type Prior interface {
 	Draw(z []float32, s rng.Stream, sample uint64, temperature float32, class int32)
 }
 
-// Indexer gives the indices of the codebook that codes stand for. Unlike the others it may be called from any goroutine.
+// Indexer gives the indices of the codebook that codes stand for. Unlike the others it may be called from any
+// goroutine.
 type Indexer interface {
 	// Indices writes the indices of n codes, as Encode gave them.
 	Indices(dst []int32, codes []float32, n int)

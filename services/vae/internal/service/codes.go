@@ -48,7 +48,8 @@ func (s *Service) Encode(ctx context.Context, req *vaev1.EncodeRequest) (*vaev1.
 }
 
 // rows decodes the pictures and labels of a request.
-func (c *call) rows(images []*tensorv1.Image, labels []string, most int) (x []float32, n int, class []int32, err error) {
+func (c *call) rows(images []*tensorv1.Image, labels []string, most int) (x []float32, n int, class []int32,
+	err error) {
 	if x, err = c.pictures("images", images, most); err != nil {
 		return nil, 0, nil, err
 	}

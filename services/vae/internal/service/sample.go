@@ -115,8 +115,8 @@ func (c *call) sampleOnce(ctx context.Context, p *sampling, send func(*vaev1.Sam
 	case p.start != nil:
 		return fault.InvalidField(c.op, "start", "given, but model %s has no chain to start", c.ref)
 	case p.resume != nil:
-		return fault.E(fault.Precondition, "RESUME_STATE_MISMATCH", c.op, "the resume state is of a chain, model %s has none",
-			c.ref)
+		return fault.E(fault.Precondition, "RESUME_STATE_MISMATCH", c.op,
+			"the resume state is of a chain, model %s has none", c.ref)
 	}
 	class, err := c.label(p.label, p.n)
 	if err != nil {

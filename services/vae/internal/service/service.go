@@ -47,7 +47,7 @@ func (s *Service) begin(ctx context.Context, op, ref string) (*call, error) {
 
 // fail says what a model can do when a call asked for something else.
 func (c *call) fail(err error) error {
-	var u engine.Unsupported
+	var u engine.UnsupportedError
 	if errors.As(err, &u) {
 		return c.unsupported(string(u))
 	}
