@@ -250,7 +250,11 @@ func (c latentReconstructCmd) Run(ctx context.Context, g *Globals) error {
 		return err
 	}
 	if g.JSON {
-		return g.printJSON(map[string]any{"file": c.Out, "model": r.GetAnswered().GetModel(), "errors": r.GetErrors()})
+		squares := make([]float64, len(r.GetErrors()))
+		for i, e := range r.GetErrors() {
+			squares[i] = e.GetMeanSquaredError()
+		}
+		return g.printJSON(map[string]any{"file": c.Out, "model": r.GetAnswered().GetModel(), "squared_errors": squares})
 	}
 	for i, e := range r.GetErrors() {
 		fmt.Fprintf(g.out, "%s: mean squared error %.5f\n", c.Pictures[i], e.GetMeanSquaredError())

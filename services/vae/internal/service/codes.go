@@ -9,6 +9,7 @@ import (
 	vaev1 "github.com/manifold-gen/manifold/proto/gen/manifold/vae/v1"
 	"github.com/manifold-gen/manifold/services/vae/internal/engine"
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
+	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 	"github.com/manifold-gen/manifold/shared/wire"
 )
@@ -130,6 +131,10 @@ func (s *Service) Decode(ctx context.Context, req *vaev1.DecodeRequest) (*vaev1.
 // decode makes the pictures of n codes.
 func (c *call) decode(ctx context.Context, z []float32, n int, class []int32,
 	encoding tensorv1.ImageEncoding) ([]*tensorv1.Image, engine.Timing, error) {
+	if p := c.m.Model.Size().PictureLen(); n > max(1, maxAnswer/p) {
+		return nil, engine.Timing{}, fault.InvalidField(c.op, "codes",
+			"%d pictures of %d values each, want at most %d of them in one answer", n, p, max(1, maxAnswer/p))
+	}
 	x, t, err := c.m.Decode(ctx, z, n, class)
 	if err != nil {
 		return nil, t, c.fail(err)

@@ -28,6 +28,7 @@ const (
 	minTemp, maxTemp  = 0.01, 100
 	reportsOfAChain   = 100 // unless the request says how often
 	chainsAndPictures = 64
+	maxAnswer         = 1 << 26 // values of all pictures of an answer
 )
 
 // pictures decodes uploaded pictures into rows of values in [0, 1], fitted to the model's size.
