@@ -43,7 +43,9 @@ func NewConvTranspose2D(in, out, kernel, stride, pad int) *ConvTranspose2D {
 func (c *ConvTranspose2D) Out(h, w int) (ho, wo int) {
 	s := c.Spec.Normalize()
 	kh, kw := c.Weight.Dim(0), c.Weight.Dim(1)
-	return (h-1)*s.StrideH + kh - s.PadTop - s.PadBottom + c.Extra, (w-1)*s.StrideW + kw - s.PadLeft - s.PadRight + c.Extra
+	h = (h-1)*s.StrideH + kh - s.PadTop - s.PadBottom + c.Extra
+	w = (w-1)*s.StrideW + kw - s.PadLeft - s.PadRight + c.Extra
+	return h, w
 }
 
 // Pack packs the weights.
