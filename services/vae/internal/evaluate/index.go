@@ -18,9 +18,9 @@ type index struct {
 }
 
 const (
-	blockRows   = 4096 // rows that are searched together; their products stay in the cache
-	queryRows   = 32
-	segmentRows = 64 // of which one maximum says whether they are looked at
+	blockRows   = 2048 // rows that are searched together; their products stay in the cache
+	queryRows   = 128
+	segmentRows = 64 // spread over a block, of which one maximum says whether they are looked at
 )
 
 func newIndex(rows *tensor.Tensor) *index {
@@ -74,14 +74,14 @@ func (x *index) nearest(ctx context.Context, queries *tensor.Tensor, k int) ([][
 			dst := tensor.FromFloat32(products[:m*n], m, n)
 			tensor.MatMulPacked(dst, tensor.FromFloat32(q.F32()[:m*(x.d+1)], m, x.d+1), b, nil)
 			whole := n / segmentRows
-			tensor.MaxAlong(tensor.FromFloat32(maxima[:m*whole], m*whole),
-				tensor.FromFloat32(products[:m*n], m*whole, segmentRows), 1)
+			tensor.MaxAlong(tensor.FromFloat32(maxima[:m*whole], m, whole),
+				tensor.FromFloat32(products[:m*n], m, segmentRows, whole), 1)
 			for i := range m {
 				l := list{ids[(from+i)*k : (from+i+1)*k], scores[(from+i)*k : (from+i+1)*k], min(at, k)}
 				row := products[i*n : (i+1)*n]
 				for s, top := range maxima[i*whole : (i+1)*whole] {
-					if l.n < k || top > l.scores[k-1] {
-						l.scan(row[s*segmentRows:(s+1)*segmentRows], at+s*segmentRows)
+					if l.n < k || top >= l.scores[k-1] {
+						l.scan(row, s, whole, at)
 					}
 				}
 			}
@@ -101,19 +101,25 @@ type list struct {
 	n      int
 }
 
-// scan takes in the scores of the rows from number first on.
-func (l *list) scan(row []float32, first int) {
+// scan takes in every step-th score of a block from one on; first is the number of the block's first row.
+func (l *list) scan(block []float32, from, step, first int) {
 	k := len(l.ids)
-	for j, v := range row {
-		if l.n == k && !(v > l.scores[k-1]) {
+	for j := from; j < len(block); j += step {
+		v, id := block[j], int32(first+j)
+		if l.n == k && !l.before(v, id, k-1) {
 			continue
 		}
 		at := min(l.n, k-1)
-		for at > 0 && v > l.scores[at-1] {
+		for at > 0 && l.before(v, id, at-1) {
 			l.ids[at], l.scores[at] = l.ids[at-1], l.scores[at-1]
 			at--
 		}
-		l.ids[at], l.scores[at] = int32(first+j), v
+		l.ids[at], l.scores[at] = id, v
 		l.n = min(l.n+1, k)
 	}
+}
+
+// before says whether a row comes before the one at a place of the list.
+func (l *list) before(v float32, id int32, at int) bool {
+	return v > l.scores[at] || v == l.scores[at] && id < l.ids[at]
 }
