@@ -1,8 +1,8 @@
 """How many pictures a second the convolutional VAE of services/vae/recipes/vae-mnist.yaml encodes and decodes, beside
 PyTorch and ONNX Runtime, in turns.
 
-    go test -c -o /tmp/vae.test ./services/vae/internal/vae
-    python tools/reference/bench_vae.py /tmp/vae.test --threads 2 --turns 5 --out FILE.json
+    go test -c -o vae.test ./services/vae/internal/vae
+    python tools/reference/bench_vae.py ./vae.test --threads 2 --turns 5 --out FILE.json
 
 Each peer runs at its best: PyTorch eager and frozen by torch.jit (and compiled with --compile), in both layouts, the
 fastest for each row in a first search; ONNX Runtime with all its optimisations. Float32 throughout. A turn measures

@@ -178,6 +178,11 @@ func (l *loop) report(j *job, m model.Chain) (ended bool) {
 			energies[i] = m.Energy(s)
 			l.show = room(l.show, size)
 			m.Show(l.show, s)
+			if e := energies[i]; math.IsNaN(e) || math.IsInf(e, 0) || !finite(l.show) {
+				l.fail(j, fault.E(fault.Internal, "NOT_FINITE", "engine",
+					"chain %d of the model %s has values that are not finite after sweep %d", i, l.e.name, c.sweep), "step")
+				return true
+			}
 			pix[i] = Pixels(l.show)
 		}
 		j.stream.Push(Event{Sweep: &Sweep{Sweep: c.sweep, Energies: energies}})

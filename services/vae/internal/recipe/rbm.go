@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/recipe"
@@ -103,6 +105,23 @@ func (l *learning) setDefaults() {
 func (a *ais) setDefaults() {
 	orInt(&a.Temperatures, 2000)
 	orInt(&a.Chains, 100)
+}
+
+// UnmarshalYAML tells a number that is given as 0 from one that is left out: no sweeps and no chains are no learning.
+func (l *learning) UnmarshalYAML(n *yaml.Node) error {
+	type plain learning
+	given := plain{Sweeps: 1, Chains: 100}
+	if err := n.Decode(&given); err != nil {
+		return err
+	}
+	if given.Sweeps == 0 {
+		return fmt.Errorf("line %d: sweeps 0, want at least 1", n.Line)
+	}
+	if given.Chains == 0 {
+		return fmt.Errorf("line %d: chains 0, want at least 1", n.Line)
+	}
+	*l = learning(given)
+	return nil
 }
 
 func orInt(x *int, v int) {

@@ -47,6 +47,7 @@ func TestDefaultsSurvive(t *testing.T) {
 // TestRefusals looks for the field in what is said about a recipe that is wrong.
 func TestRefusals(t *testing.T) {
 	const vae, ae, vq = "architecture: vae\n", "architecture: autoencoder\n", "architecture: vq\n"
+	const rbm = "architecture: rbm\n"
 	for _, c := range []struct{ text, want string }{
 		{"architecture: gan\n", "autoencoder, "},
 		{"", "architecture"},
@@ -68,6 +69,8 @@ func TestRefusals(t *testing.T) {
 		{ae + "model: {code: 0}\n", "model.code: 0, want 1 to"},
 		{ae + "model: {corruption: masking, amount: 2}\n", "masking of 2"},
 		{ae + "model: {sparsity: kl, target: 0.1, weight: 1}\n", "code activation sigmoid"},
+		{rbm + "model: {learning: {sweeps: 0}}\n", "sweeps 0, want at least 1"},
+		{rbm + "model: {learning: {chains: 0}}\n", "chains 0, want at least 1"},
 		{vq + "model: {codebook: 0}\n", "model.codebook: 0, want 1 to"},
 		{vq + "model: {size: 0}\n", "model.size: 0, want 1 to"},
 		{vq + "model: {decay: 1}\n", "decay of 1"},
