@@ -1,6 +1,6 @@
 # Manifold. `make` lists the targets.
 SHELL := /bin/bash
-MODULES := proto/gen shared/tensor shared services/diffusion services/vae gateway manifold examples deploy/k8s tools/asm tools/check tools/results
+MODULES := proto/gen shared/tensor shared services/diffusion services/lm services/tabular services/vae gateway manifold examples deploy/k8s tools/asm tools/check tools/results
 BUILD := CGO_ENABLED=0 GOAMD64=v1 go build -trimpath
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
