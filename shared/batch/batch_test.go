@@ -117,7 +117,9 @@ func TestQueueConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
-func TestMeter(t *testing.T) {
+func TestMeter(t *testing.T) { synctest.Test(t, testMeter) }
+
+func testMeter(t *testing.T) {
 	var m Meter
 	if m.Estimate(4) != 0 || m.Estimate(0) != 0 {
 		t.Error("estimates without measurements")
@@ -139,6 +141,54 @@ func TestMeter(t *testing.T) {
 	if got := m.Estimate(4); got < 15*time.Millisecond || got > 16*time.Millisecond {
 		t.Errorf("did not follow: %v", got)
 	}
+}
+
+// TestMeterRecovers: one slow first batch does not keep long requests out for good, neither while others are measured
+// nor on a server that is idle since.
+func TestMeterRecovers(t *testing.T) {
+	const (
+		slow, fast = 2 * time.Second, 10 * time.Millisecond // of one batch of 8 rows
+		batches    = 100
+		limit      = 10 * time.Second // ten times what the request takes
+	)
+	ask := func(m *Meter) error {
+		q := NewQueue[int](1)
+		alone := batches * m.Estimate(8)
+		return q.Push(1, Need{Deadline: time.Now().Add(limit), Alone: alone, Finish: alone})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var m Meter
+		m.Observe(8, slow)
+		if err := ask(&m); fault.ReasonOf(err) != "DEADLINE_TOO_SHORT" {
+			t.Errorf("after the slow one: %v", err)
+		}
+		var waited time.Duration
+		for ask(&m) != nil {
+			time.Sleep(time.Second)
+			if waited += time.Second; waited > 10*meterHalf {
+				t.Fatalf("still refused after %v of silence", waited)
+			}
+		}
+		if waited < meterHalf {
+			t.Errorf("the measurement was forgotten after %v", waited)
+		}
+		m.Observe(8, fast)
+		if got := m.Estimate(8); got > slow*3/4 {
+			t.Errorf("two measurements, %v and %v, make %v", slow, fast, got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		var m Meter
+		m.Observe(8, slow)
+		n := 0
+		for ; ask(&m) != nil; n++ {
+			m.Observe(8, fast)
+			time.Sleep(fast)
+		}
+		if n > 20 {
+			t.Errorf("refused until %d fast batches were measured", n)
+		}
+	})
 }
 
 func TestChoose(t *testing.T) {
