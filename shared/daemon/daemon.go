@@ -13,6 +13,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/serve"
 	"github.com/manifold-gen/manifold/shared/tensor"
+	"github.com/manifold-gen/manifold/shared/wire/jobs"
 )
 
 // Flags are those of a daemon, tagged for the command's parser.
@@ -69,7 +70,10 @@ func (f Flags) Setup(family, version string) (Setup, error) {
 	}
 	if f.Home != "" {
 		s.Cache, s.Folders = filepath.Join(f.Home, "cache"), append(s.Folders, filepath.Join(f.Home, "models"))
-		s.Jobs, s.Data.Cache = filepath.Join(f.Home, "jobs"), filepath.Join(s.Cache, "data")
+		s.Data.Cache = filepath.Join(s.Cache, "data")
+		if s.Jobs, err = jobs.DirOf(f.Home, family); err != nil {
+			return Setup{}, err
+		}
 	}
 	return s, nil
 }

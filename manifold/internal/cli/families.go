@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"github.com/manifold-gen/manifold/services/diffusion"
@@ -102,14 +101,6 @@ func starters() []fs.FS {
 		l = append(l, f.starters())
 	}
 	return l
-}
-
-// jobsDir is where the training jobs of a family live. Those of the first one are where they were when it was alone.
-func (g *Globals) jobsDir(f family) string {
-	if f.name == families[0].name {
-		return filepath.Join(g.Home, "jobs")
-	}
-	return filepath.Join(g.Home, "jobs-"+f.name)
 }
 
 // preloads divides models that are to be in memory among their families.

@@ -12,6 +12,7 @@ import (
 	"github.com/manifold-gen/manifold/gateway"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/serve"
+	"github.com/manifold-gen/manifold/shared/wire/jobs"
 )
 
 type upCmd struct {
@@ -145,7 +146,10 @@ func (c upCmd) families(g *Globals, base serve.Config, common familyConfig) ([]*
 	for _, f := range families {
 		sc, config := base, common
 		sc.Name, sc.Family, sc.Listen = f.name, f.name, "127.0.0.1:0"
-		config.jobs, config.preload = g.jobsDir(f), preload[f.name]
+		config.preload = preload[f.name]
+		if config.jobs, err = jobs.DirOf(g.Home, f.name); err != nil {
+			return nil, nil, fmt.Errorf("--home %s: %s", g.Home, words(err))
+		}
 		s, err := newFamily(sc, f, config)
 		if fault.ReasonOf(err) == "DATA_DIR_IN_USE" {
 			taken = true

@@ -93,7 +93,7 @@ func Open(trainer Trainer, cfg Config) (*Service, error) {
 	if err := sweepUploads(filepath.Join(cfg.Dir, datasetsDir)); err != nil {
 		return nil, fault.Wrap(op, err)
 	}
-	st, err := openStore(filepath.Join(cfg.Dir, "jobs.db"))
+	st, err := openStore(filepath.Join(cfg.Dir, recordsFile))
 	if err != nil {
 		return nil, err
 	}
@@ -125,11 +125,15 @@ func (s *Service) Close() error {
 	return s.store.close()
 }
 
-// bare strips the path from a file system's error.
+// bare strips the paths from a file system's error.
 func bare(err error) error {
 	var p *os.PathError
 	if errors.As(err, &p) {
 		return p.Err
+	}
+	var l *os.LinkError
+	if errors.As(err, &l) {
+		return l.Err
 	}
 	return err
 }

@@ -17,7 +17,10 @@ import (
 	"github.com/manifold-gen/manifold/shared/wire"
 )
 
-const runsDir = "runs"
+const (
+	runsDir     = "runs"
+	recordsFile = "jobs.db"
+)
 
 // eventInterval is the least time between two reports of mere progress: more would only wear the disk.
 const eventInterval = 200 * time.Millisecond
