@@ -33,6 +33,9 @@ func (m *boltzmannModel) setDefaults(r *Recipe) {
 	orInt(&m.Sweeps, 5)
 }
 
+// ownZero implements zeroer.
+func (m *boltzmannModel) ownZero() []string { return []string{"chains", "sweeps"} }
+
 func (m *boltzmannModel) check(*Recipe) []fault.Violation {
 	w := violations{at: "model"}
 	w.count("hidden", m.Hidden, 0, boltzmann.MaxUnits)

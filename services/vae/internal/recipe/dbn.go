@@ -3,6 +3,7 @@ package recipe
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
@@ -64,6 +65,11 @@ func (m *dbnModel) setDefaults(r *Recipe) {
 		}
 	}
 	m.AIS.setDefaults()
+}
+
+// ownZero implements zeroer.
+func (m *dbnModel) ownZero() []string {
+	return slices.Concat(zeroes("learning"), zeroes("top"), zeroesOfAIS, []string{"up_down.sweeps"})
 }
 
 func (m *dbnModel) check(*Recipe) []fault.Violation {

@@ -3,8 +3,7 @@ package recipe
 import (
 	"context"
 	"fmt"
-
-	"go.yaml.in/yaml/v3"
+	"slices"
 
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
@@ -107,22 +106,17 @@ func (a *ais) setDefaults() {
 	orInt(&a.Chains, 100)
 }
 
-// UnmarshalYAML tells a number that is given as 0 from one that is left out: no sweeps and no chains are no learning.
-func (l *learning) UnmarshalYAML(n *yaml.Node) error {
-	type plain learning
-	given := plain{Sweeps: 1, Chains: 100}
-	if err := n.Decode(&given); err != nil {
-		return err
-	}
-	if given.Sweeps == 0 {
-		return fmt.Errorf("line %d: sweeps 0, want at least 1", n.Line)
-	}
-	if given.Chains == 0 {
-		return fmt.Errorf("line %d: chains 0, want at least 1", n.Line)
-	}
-	*l = learning(given)
-	return nil
+// ownZero implements zeroer.
+func (m *rbmModel) ownZero() []string {
+	return slices.Concat([]string{"hidden", "levels"}, zeroes("learning"), zeroesOfAIS)
 }
+
+// zeroes are the numbers of learning that must not be 0: no sweeps and no chains are no learning.
+func zeroes(part string) []string {
+	return []string{part + ".sweeps", part + ".chains", part + ".temperatures", part + ".highest", part + ".sparsity_cost"}
+}
+
+var zeroesOfAIS = []string{"ais.temperatures", "ais.chains"}
 
 func orInt(x *int, v int) {
 	if *x == 0 {

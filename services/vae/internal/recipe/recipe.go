@@ -87,8 +87,54 @@ func Parse(text []byte) (*Recipe, error) {
 	if err != nil {
 		return nil, fault.Wrap(op, err)
 	}
+	wrong := zeroesIn(text, r.Model)
 	r.setDefaults()
-	return r, fault.Wrap(op, r.validate())
+	return r, fault.Wrap(op, r.validate(wrong))
+}
+
+// zeroer is a section with fields, named as in recipes, whose 0 is an error where it is given. The reader cannot tell
+// it from a field that is left out, which stands for the default.
+type zeroer interface{ ownZero() []string }
+
+// zeroesIn lists the fields that are given as 0 and must not be.
+func zeroesIn(text []byte, m section) (wrong []fault.Violation) {
+	fields := []string{"preview.count", "preview.temperature"}
+	if z, ok := m.(zeroer); ok {
+		for _, f := range z.ownZero() {
+			fields = append(fields, "model."+f)
+		}
+	}
+	var doc yaml.Node
+	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) != 1 {
+		return nil
+	}
+	for _, f := range fields {
+		n := doc.Content[0]
+		for part := range strings.SplitSeq(f, ".") {
+			n = value(n, part)
+		}
+		var v float64
+		if n != nil && n.Kind == yaml.ScalarNode && n.Decode(&v) == nil && v == 0 && n.Tag != "!!null" {
+			wrong = append(wrong, violation(f, "0, want more; the default stands where nothing is given")...)
+		}
+	}
+	return wrong
+}
+
+// value is what a mapping has under a key; nil for none.
+func value(n *yaml.Node, key string) *yaml.Node {
+	if n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
 }
 
 // architectureOf is what the field of that name says.
@@ -123,8 +169,9 @@ func (r *Recipe) setDefaults() {
 	r.Model.setDefaults(r)
 }
 
-func (r *Recipe) validate() error {
-	wrong := append(recipe.CheckName(r.Name), r.Data.Check()...)
+// validate lists what is wrong, behind what was found before.
+func (r *Recipe) validate(wrong []fault.Violation) error {
+	wrong = slices.Concat(wrong, recipe.CheckName(r.Name), r.Data.Check())
 	bad := func(field, format string, args ...any) {
 		wrong = append(wrong, fault.Violation{Field: field, Description: fmt.Sprintf(format, args...)})
 	}
