@@ -99,11 +99,11 @@ func (l *Likelihood) gaussian(t *autograd.Tape, out, x *autograd.Value) *autogra
 	d := float64(out.Dim(-1))
 	square := autograd.Sum(autograd.Square(autograd.Sub(x, out)), -1) // [..]
 	if l.LogScale == nil {
-		return autograd.AddScalar(autograd.Scale(square, -0.5/l.variance), -0.5*d*math.Log(2*math.Pi*l.variance))
+		return autograd.AddScalar(autograd.Scale(square, -0.5/l.variance), -0.5*d*tensor.LogF64(2*math.Pi*l.variance))
 	}
 	s := autograd.Reshape(l.LogScale.On(t)) // []
 	square = autograd.Mul(square, autograd.Exp(autograd.Scale(s, -2)))
-	square = autograd.AddScalar(autograd.Scale(square, -0.5), -0.5*d*math.Log(2*math.Pi))
+	square = autograd.AddScalar(autograd.Scale(square, -0.5), -0.5*d*tensor.LogF64(2*math.Pi))
 	return autograd.Sub(square, autograd.Scale(s, d))
 }
 

@@ -109,8 +109,8 @@ func (a *autoencoderModel) train(
 }
 
 func (a *autoencoderModel) about(c autoencoder.Config) []string {
-	lines := []string{fmt.Sprintf("An autoencoder with codes of %d numbers: %s, a %s loss, %s pictures.", c.Code,
-		networkWords(c.Kind, c.Hidden), c.Likelihood.Kind, a.Binarise)}
+	lines := []string{fmt.Sprintf("An autoencoder with codes of %d numbers: %s, a %s loss, %s.", c.Code,
+		networkWords(c.Kind, c.Hidden), c.Likelihood.Kind, picturesAre(a.Binarise, c.Channels))}
 	if a.Corruption != "" {
 		lines = append(lines, fmt.Sprintf("It was trained to remove noise (%s, %v).", a.Corruption, a.Amount))
 	}

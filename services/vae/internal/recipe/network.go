@@ -131,3 +131,18 @@ func networkWords(kind string, hidden []int) string {
 	}
 	return "hidden layers of " + b.String() + " units"
 }
+
+// picturesAre describes pictures for people: how many channels, and how they become binary.
+func picturesAre(binarise string, channels int) string {
+	kind := "gray"
+	if channels > 1 {
+		kind = "colour"
+	}
+	switch binarise {
+	case static:
+		return kind + " pictures made binary once"
+	case dynamic:
+		return kind + " pictures made binary anew in every pass"
+	}
+	return kind + " pictures"
+}

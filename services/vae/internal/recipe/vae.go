@@ -210,8 +210,8 @@ func (v *vaeModel) about(c vae.Config) []string {
 	if c.Classes > 0 {
 		kind = "A conditional variational autoencoder"
 	}
-	lines := []string{fmt.Sprintf("%s with codes of %d numbers: %s, a %s likelihood, %s pictures.", kind, c.Latent,
-		networkWords(c.Kind, c.Hidden), c.Likelihood.Kind, v.Binarise)}
+	lines := []string{fmt.Sprintf("%s with codes of %d numbers: %s, a %s likelihood, %s.", kind, c.Latent,
+		networkWords(c.Kind, c.Hidden), c.Likelihood.Kind, picturesAre(v.Binarise, c.Channels))}
 	switch {
 	case *v.Samples > 1:
 		lines = append(lines, fmt.Sprintf("It was trained on the importance weighted bound with %d samples.", *v.Samples))

@@ -3,7 +3,6 @@ package recipe
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/recipe"
@@ -298,7 +297,7 @@ func (t *codesTask) Evaluate(ctx context.Context, model []weights.Param) (map[st
 		loss += float64(float64(rows) * float64(b.Loss.F32()[0]))
 		rec -= float64(float64(rows) * float64(b.LogLik.F32()[0]))
 	}
-	gamma := math.Exp(2 * float64(t.full.Second.Likelihood.LogScale.F32()[0]))
+	gamma := tensor.ExpF64(2 * float64(t.full.Second.Likelihood.LogScale.F32()[0]))
 	return map[string]float64{
 		"loss": loss / float64(n), "reconstruction": rec / float64(n), "kl": (loss - rec) / float64(n), "gamma": gamma,
 	}, nil

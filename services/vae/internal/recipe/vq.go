@@ -164,8 +164,8 @@ func (v *vqModel) train(
 func (v *vqModel) about(c vq.Config) []string {
 	h, w, _ := c.Map()
 	lines := []string{fmt.Sprintf("A vector quantised autoencoder: %s; every picture becomes %dx%d indices of a "+
-		"codebook of %d vectors of %d numbers; a %s likelihood, %s pictures.", networkWords(c.Kind, c.Hidden), h, w,
-		c.Vectors, c.Size, c.Likelihood.Kind, v.Binarise)}
+		"codebook of %d vectors of %d numbers; a %s likelihood, %s.", networkWords(c.Kind, c.Hidden), h, w,
+		c.Vectors, c.Size, c.Likelihood.Kind, picturesAre(v.Binarise, c.Channels))}
 	if c.Prior == nil {
 		return append(lines, "It reconstructs; it has no distribution of codes to draw new pictures from.")
 	}

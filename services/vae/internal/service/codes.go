@@ -10,6 +10,7 @@ import (
 	"github.com/manifold-gen/manifold/services/vae/internal/engine"
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
 	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 	"github.com/manifold-gen/manifold/shared/wire"
 )
@@ -201,7 +202,7 @@ func distance(x, y []float32, bernoulli bool) *vaev1.ReconstructionError {
 		d := v - p
 		squares += float64(d * d)
 		p = min(max(p, least), 1-least)
-		entropy -= float64(v*math.Log(p)) + float64((1-v)*math.Log1p(-p))
+		entropy -= float64(v*tensor.LogF64(p)) + float64((1-v)*tensor.LogF64(1-p))
 	}
 	e := &vaev1.ReconstructionError{MeanSquaredError: squares / float64(len(x))}
 	if bernoulli {

@@ -10,6 +10,7 @@ import (
 	"github.com/manifold-gen/manifold/services/vae/internal/engine"
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
 	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 	"github.com/manifold-gen/manifold/shared/wire"
 )
@@ -148,9 +149,9 @@ func walk(a, b []float32, steps int, spherical bool) []float32 {
 	na, nb := math.Sqrt(aa), math.Sqrt(bb)
 	var angle float64
 	if na > 0 && nb > 0 {
-		angle = math.Acos(min(1, max(-1, ab/(na*nb))))
+		angle = arccos(ab / (na * nb))
 	}
-	sin := math.Sin(angle)
+	sin := tensor.SinF64(angle)
 	spherical = spherical && sin > 1e-4
 	z := make([]float32, 0, steps*len(a))
 	for s := range steps {
@@ -158,8 +159,8 @@ func walk(a, b []float32, steps int, spherical bool) []float32 {
 		u, v := 1-t, t
 		if spherical {
 			length := float64((1-t)*na) + float64(t*nb)
-			u = float64(math.Sin(float64((1-t)*angle))/sin) * length / na
-			v = float64(math.Sin(float64(t*angle))/sin) * length / nb
+			u = tensor.SinF64(float64((1-t)*angle)) / sin * length / na
+			v = tensor.SinF64(float64(t*angle)) / sin * length / nb
 		}
 		for i := range a {
 			z = append(z, float32(float64(u*float64(a[i]))+float64(v*float64(b[i]))))
@@ -255,15 +256,19 @@ func widest(st *model.Stats) (x, y int) {
 // spread gives n values at evenly spread quantiles of a normal distribution cut at span deviations, so that equal
 // shares of the data lie between neighbours (Kingma and Welling 2013, figure 4).
 func spread(n int, span, mean, deviation float64) []float64 {
-	edge := 0.5 * math.Erfc(span/math.Sqrt2) // probability beyond the span on one side
+	edge := normalTail(span) // probability beyond the span on one side
 	v := make([]float64, n)
 	for i := range v {
 		if n == 1 {
 			v[i] = mean
 			continue
 		}
-		p := edge + float64((1-float64(2*edge))*(float64(i)/float64(n-1)))
-		v[i] = mean + float64(deviation*float64(-math.Sqrt2*math.Erfcinv(float64(2*p))))
+		p := edge + float64((1-float64(2*edge))*(float64(min(i, n-1-i))/float64(n-1)))
+		x := normalQuantile(p) // of the lower half, where it is precise; the upper one mirrors it
+		if i > n-1-i {
+			x = -x
+		}
+		v[i] = mean + float64(deviation*x)
 	}
 	return v
 }

@@ -1,8 +1,6 @@
 package vae
 
 import (
-	"math"
-
 	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/autograd"
 	"github.com/manifold-gen/manifold/shared/tensor/nn"
@@ -131,7 +129,7 @@ func LogMeanExp(x *autograd.Value) *autograd.Value {
 	n, s := x.Dims2()
 	top := x.Tape().Const(maxima(x)) // the result does not depend on it
 	sum := autograd.Sum(autograd.Exp(autograd.Sub(x, top)), -1)
-	return autograd.Add(autograd.AddScalar(autograd.Log(sum), -math.Log(float64(s))), autograd.Reshape(top, n))
+	return autograd.Add(autograd.AddScalar(autograd.Log(sum), -tensor.LogF64(float64(s))), autograd.Reshape(top, n))
 }
 
 // maxima is the largest element of every row of x [N, S]: [N, 1].
