@@ -288,7 +288,7 @@ func (l Linear) Run(ctx context.Context) (*LinearReport, error) {
 func (l Linear) regress(ctx context.Context, what string, fit Fit, parts [3]Labelled, classes int) (Splits, error) {
 	net := &dbn.Classifier{Out: nn.NewLinear(parts[0].X.Dim(1), classes, true).Zero()}
 	nn.Init(net, fit.Seed)
-	err := fit.run(ctx, net, parts[0], func(e int) {
+	err := fit.Run(ctx, net, parts[0], func(e int) {
 		if l.Progress != nil {
 			l.Progress(what, e)
 		}
@@ -381,7 +381,7 @@ func (f FineTune) Run(ctx context.Context) (*FineTuneReport, error) {
 			net.Pretrained(served.Net)
 			what = "pretrained"
 		}
-		err := f.Fit.run(ctx, net, parts[0], func(e int) {
+		err := f.Fit.Run(ctx, net, parts[0], func(e int) {
 			if f.Progress != nil {
 				f.Progress(what, e)
 			}

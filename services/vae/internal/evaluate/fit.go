@@ -33,8 +33,8 @@ type Fit struct {
 	Seed       uint64  `json:"seed,string"`
 }
 
-// run trains the classifier in place. progress may be nil.
-func (f Fit) run(ctx context.Context, net *dbn.Classifier, data Labelled, progress func(epoch int)) error {
+// Run trains the classifier in place. progress may be nil.
+func (f Fit) Run(ctx context.Context, net *dbn.Classifier, data Labelled, progress func(epoch int)) error {
 	n, D := data.X.Dims2()
 	if f.Batch < 1 || n < f.Batch {
 		return fault.E(fault.Invalid, "NO_DATA", "evaluate.Fit", "%d rows in batches of %d", n, f.Batch)

@@ -113,7 +113,11 @@ func (m *rbmModel) ownZero() []string {
 
 // zeroes are the numbers of learning that must not be 0: no sweeps and no chains are no learning.
 func zeroes(part string) []string {
-	return []string{part + ".sweeps", part + ".chains", part + ".temperatures", part + ".highest", part + ".sparsity_cost"}
+	var fields []string
+	for _, f := range []string{"sweeps", "chains", "temperatures", "highest", "sparsity_cost"} {
+		fields = append(fields, part+"."+f)
+	}
+	return fields
 }
 
 var zeroesOfAIS = []string{"ais.temperatures", "ais.chains"}

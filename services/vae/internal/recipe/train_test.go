@@ -10,7 +10,6 @@ import (
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/recipe"
-	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/weights"
 	"github.com/manifold-gen/manifold/shared/train"
 
@@ -151,39 +150,6 @@ func look(t *testing.T, d recipe.Deps, e modelstore.Entry) {
 func scores(m model.Model) bool {
 	s, ok := m.(model.Scorer)
 	return ok && s.Kind() != model.NoScore
-}
-
-// TestSameBits: threads and kernels do not change a bit of a trained model; one epoch is five steps here.
-func TestSameBits(t *testing.T) {
-	threads, kernels := tensor.Threads(), tensor.Kernels()
-	defer func() {
-		tensor.SetThreads(threads)
-		if err := tensor.SetKernels(kernels); err != nil {
-			t.Fatal(err)
-		}
-	}()
-	for name, text := range recipes {
-		text = head + text + "train: {epochs: 1, batch: 12}\n"
-		var want string
-		for _, k := range tensor.AvailableKernels() {
-			if err := tensor.SetKernels(k); err != nil {
-				t.Fatal(err)
-			}
-			for _, n := range []int{1, 2, 8} {
-				if k == "portable" && n != 2 {
-					continue // slow
-				}
-				tensor.SetThreads(n)
-				got := made(t, text)
-				if want == "" {
-					want = got
-				}
-				if got != want {
-					t.Errorf("%s: %s kernels with %d threads give another model", name, k, n)
-				}
-			}
-		}
-	}
 }
 
 // TestResumes stops every recipe at several places, also in its second stage, and wants the bytes that it gives
