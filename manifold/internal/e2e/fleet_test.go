@@ -32,6 +32,7 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	for name, pkg := range map[string]string{
 		"diffusiond": "github.com/manifold-gen/manifold/services/diffusion/cmd/diffusiond",
+		"vaed":       "github.com/manifold-gen/manifold/services/vae/cmd/vaed",
 		"gatewayd":   "github.com/manifold-gen/manifold/gateway/cmd/gatewayd",
 		"manifold":   "github.com/manifold-gen/manifold/manifold/cmd/manifold",
 	} {
