@@ -30,12 +30,12 @@ func DirOf(home, family string) (string, error) {
 	}
 	st, err := openStore(filepath.Join(old, recordsFile))
 	if err != nil {
-		return dir, nil //nolint:nilerr // in use, or unreadable: its owner will say so
+		return dir, nil // in use, or unreadable: its owner will say so
 	}
 	defer func() { _ = st.close() }() // moved under its lock
 	all, err := st.list()
 	if err != nil || len(all) == 0 {
-		return dir, nil //nolint:nilerr // as above
+		return dir, nil
 	}
 	for _, r := range all {
 		if recipe.Family([]byte(r.Recipe)) != family {
