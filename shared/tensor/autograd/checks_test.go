@@ -67,6 +67,19 @@ func layerStats(x, gamma, dy *Value) [3]*Value {
 	return layerNormGrad(x, gamma, dy, &y.attr)
 }
 
+// ramp is sum(i * x_i), whose derivatives it knows.
+func ramp(x *Value) *Value {
+	var sum float64
+	for i, v := range x.F64() {
+		sum += float64(i) * v
+	}
+	return Scale(Known(sum, []*Value{x}, func(_ int, dst *tensor.Tensor) {
+		for i := range dst.F64() {
+			dst.F64()[i] = float64(i)
+		}
+	}), 0.7)
+}
+
 var (
 	away = in(2, 5).in(0.2, 1.4) // away from the kinks at 0 and the poles
 	ids  = []int32{2, 0, 2, 1}
@@ -74,6 +87,7 @@ var (
 
 var checks = flatten([]check{
 	un("Neg", Neg, -1, 1),
+	un("Known", ramp, -1, 1),
 	un("Exp", Exp, -2, 1),
 	un("Log", Log, 0.3, 2),
 	un("Sqrt", Sqrt, 0.3, 2),

@@ -157,7 +157,12 @@ func (w *walker) pass(v, g *Value) {
 	case r.each != nil:
 		for i, x := range v.in {
 			if x.path == w.tape.walk {
-				w.give(x, r.each(v, g, i))
+				if v.op == OpKnown {
+					w.tape.dest = w.sink(x)
+				}
+				d := r.each(v, g, i)
+				w.tape.dest, w.tape.taken = nil, nil
+				w.give(x, d)
 			}
 		}
 	default:

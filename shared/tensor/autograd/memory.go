@@ -94,7 +94,7 @@ var (
 		OpNeg: true, OpExp: true, OpSqrt: true, OpTanh: true, OpSigmoid: true, OpReLU: true, OpScale: true,
 		OpAddScalar: true, OpAdd: true, OpSub: true, OpSum: true, OpSumTo: true, OpBroadcastTo: true, OpSoftmax: true,
 		OpLogSoftmax: true, OpReshape: true, OpPermute: true, OpConcat: true, OpSlice: true, OpPadInto: true,
-		OpGather:     true,
+		OpGather: true, OpKnown: true,
 		OpScatterAdd: true, OpUpsampleNearest2: true, OpSumPool2: true, OpSpaceToDepth2: true, OpDepthToSpace2: true,
 	}
 	dropsResult = [numOps]bool{
@@ -103,6 +103,6 @@ var (
 		OpDepthwiseConv2D: true,
 		OpGroupNormSiLU:   true, OpLayerNorm: true, OpPermute: true, OpConcat: true, OpSlice: true, OpPadInto: true,
 		OpGather: true, OpScatterAdd: true, OpUpsampleNearest2: true, OpSumPool2: true, OpMaxPool2: true,
-		OpSpaceToDepth2: true, OpDepthToSpace2: true,
+		OpSpaceToDepth2: true, OpDepthToSpace2: true, OpKnown: true,
 	}
 )

@@ -86,6 +86,7 @@ const (
 	OpAttentionGrad
 	OpCheckpoint
 	OpGroupNormSiLU
+	OpKnown
 
 	numOps
 )
@@ -109,7 +110,7 @@ var opNames = [numOps]string{
 	OpMaxPool2Grad: "MaxPool2Grad", OpSpaceToDepth2: "SpaceToDepth2", OpDepthToSpace2: "DepthToSpace2",
 	OpAttention: "Attention", OpAttentionGrad: "AttentionGrad",
 	OpReLUGrad: "ReLUGrad", OpGELUGrad: "GELUGrad", OpTanhGrad: "TanhGrad",
-	OpCheckpoint: "Checkpoint", OpGroupNormSiLU: "GroupNormSiLU",
+	OpCheckpoint: "Checkpoint", OpGroupNormSiLU: "GroupNormSiLU", OpKnown: "Known",
 	OpSigmoidGrad: "SigmoidGrad", OpLogSoftmaxGrad: "LogSoftmaxGrad", OpBCELogits: "BCELogits",
 	OpBCELogitsGrad: "BCELogitsGrad", OpCrossEntropy: "CrossEntropy", OpCrossEntropyGrad: "CrossEntropyGrad",
 }

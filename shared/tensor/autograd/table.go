@@ -37,7 +37,8 @@ func same(_, g *Value) *Value { return g }
 
 // table is the whole of calculus that this package knows.
 var table = [numOps]row{
-	OpLeaf: {pulls: []pull{}},
+	OpLeaf:  {pulls: []pull{}},
+	OpKnown: {each: knownGrad},
 
 	// y = f(x)
 	OpNeg:         dx(func(g, _, _ *Value) *Value { return Neg(g) }),

@@ -223,3 +223,23 @@ func TestTies(t *testing.T) {
 	want(t, "Abs at 0", tape.Grad(Sum(Abs(z)), []*Value{z}, false)[0], 0, -1, 1)
 	want(t, "Clamp at its bounds", tape.Grad(Sum(Clamp(z, -1, 0)), []*Value{z}, false)[0], 1, 1, 0)
 }
+
+// TestKnownWritesToSinks checks that derivatives that are known go where Into wants them, added up over two uses.
+func TestKnownWritesToSinks(t *testing.T) {
+	tape, x := NewTape(nil), tensor.FromFloat32([]float32{1, 2}, 2)
+	into := tensor.New(tensor.Float32, 2)
+	leaf := tape.Leaf(x)
+	where := map[*float32]bool{}
+	known := func() *Value {
+		return Known(3, []*Value{leaf}, func(_ int, dst *tensor.Tensor) {
+			where[&dst.F32()[0]] = true
+			dst.Fill(5)
+		})
+	}
+	loss := Add(known(), known())
+	tape.Into(leaf, into)
+	tape.Grad(loss, []*Value{leaf}, false)
+	if loss.Item() != 6 || into.F32()[0] != 10 || into.F32()[1] != 10 || !where[&into.F32()[0]] {
+		t.Errorf("loss %v, gradient %v", loss.Item(), into.F32())
+	}
+}

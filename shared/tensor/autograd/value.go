@@ -37,6 +37,7 @@ type attr struct {
 	ids        []int32
 	mean, rstd *tensor.Tensor // statistics saved by the norms
 	attention  *attention     // what attention was told and saved, in the tape's slab
+	known      func(i int, dst *tensor.Tensor)
 }
 
 // shape is a list of at most tensor.MaxRank numbers by value.
