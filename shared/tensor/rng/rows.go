@@ -15,8 +15,8 @@ type Row struct {
 	Step   uint32
 }
 
-// rowGrain is the fewest numbers that are worth a thread: 2 ns each.
-const rowGrain = 4096
+// rowGrain is the fewest numbers that are worth a thread: a nanosecond each, or less.
+const rowGrain = 8192
 
 // BernoulliRows draws bits: dst and prob hold len(rows) rows, and an element of dst is 1 where the number that
 // Uniform gives at its place in its row is below its probability, 0 elsewhere, also where that is NaN. dst may be prob.
@@ -108,10 +108,9 @@ func (t *rowTask) Do(part int) {
 // bernoulli is one row of BernoulliRows. Two blocks are drawn at a time, because the multiplications of one wait for
 // each other.
 func (s Stream) bernoulli(dst, prob []float32, sample uint64, step uint32, p Purpose) {
-	ctr := [4]uint32{0, step, uint32(sample), uint32(sample>>32) | uint32(p)<<24}
-	key := [2]uint32{uint32(s.Seed), uint32(s.Seed >> 32)}
+	ctr, key := s.counter(sample, step, p)
 	prob = prob[:len(dst)]
-	i := 0
+	i := drawNative(dst, prob, ctr, key)
 	for ; i+8 <= len(dst); i += 8 {
 		ctr[0] = uint32(i / 4)
 		a, b := philox2(ctr, key)

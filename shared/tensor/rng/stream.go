@@ -42,8 +42,15 @@ func New(seed uint64) Stream { return Stream{Seed: seed} }
 
 // block is the four words at index 4*i .. 4*i+3.
 func (s Stream) block(i uint32, sample uint64, step uint32, p Purpose) [4]uint32 {
-	ctr := [4]uint32{i, step, uint32(sample), uint32(sample>>32) | uint32(p)<<24}
-	return Philox(ctr, [2]uint32{uint32(s.Seed), uint32(s.Seed >> 32)})
+	ctr, key := s.counter(sample, step, p)
+	ctr[0] = i
+	return Philox(ctr, key)
+}
+
+// counter is that of block 0, with the key.
+func (s Stream) counter(sample uint64, step uint32, p Purpose) (ctr [4]uint32, key [2]uint32) {
+	return [4]uint32{0, step, uint32(sample), uint32(sample>>32) | uint32(p)<<24},
+		[2]uint32{uint32(s.Seed), uint32(s.Seed >> 32)}
 }
 
 // check panics on what would not fit the counter.
@@ -68,7 +75,8 @@ func (s Stream) Uint32s(dst []uint32, sample uint64, step uint32, p Purpose) {
 // Uniform fills dst with uniform numbers in [0, 1): the upper 24 bits of a word each.
 func (s Stream) Uniform(dst []float32, sample uint64, step uint32, p Purpose) {
 	check(len(dst), 4, sample)
-	for i := 0; i < len(dst); i += 4 {
+	ctr, key := s.counter(sample, step, p)
+	for i := drawNative(dst, nil, ctr, key); i < len(dst); i += 4 {
 		w := s.block(uint32(i/4), sample, step, p)
 		for j := range min(4, len(dst)-i) {
 			dst[i+j] = float32(w[j]>>8) * 0x1p-24
