@@ -38,6 +38,7 @@ var closedForm = map[string]string{
 	"QuantizeBlocks":   "TestMatMulQuant, and quant's TestGGUF",
 	"DequantizeBlocks": "TestMatMulQuant, and quant's TestGGUF",
 	"ReLUGrad":         "TestTrainingClosedForms", "TanhGrad": "TestTrainingClosedForms", "SigmoidGrad": "TestTrainingClosedForms",
+	"MatMulSparse": "TestSparseIsMatMul", "MatMulSparsePacked": "TestSparseIsMatMul",
 	"GroupNormSiLUGrad": "TestGroupNormSiLUGradIsTheTwo",
 	"BCELogits":         "TestTrainingClosedForms", "BCELogitsGrad": "TestTrainingClosedForms",
 	"CrossEntropy": "TestTrainingClosedForms", "CrossEntropyGrad": "TestTrainingClosedForms",

@@ -44,6 +44,8 @@ func TestMisuse(t *testing.T) {
 		{"MatMulPacked", func() { MatMulPacked(f(2, 4), f(2, 3), PackB(New(Float64, 3, 4), false), nil) }},
 		{"MatMul", func() { MatMulEx(f(2, 4), f(2, 3), f(3, 4), false, false, &Epilogue{Bias: f(3)}) }},
 		{"MatMul", func() { y := f(2, 4); MatMulEx(y, f(2, 3), f(3, 4), false, false, &Epilogue{Residual: y}) }},
+		{"MatMulSparse", func() { MatMulSparse(f(2, 4), f(2, 3), f(4, 3), false, false, nil) }},
+		{"MatMulSparsePacked", func() { MatMulSparsePacked(f(2, 4), f(2, 5), PackB(f(3, 4), false), nil) }},
 		{"PackB", func() { PackB(f(2, 3, 4), false) }},
 		{"PackConv", func() { PackConv(f(2, 3)) }},
 		{"Conv2D", func() { Conv2D(f(1, 2, 2, 1), f(1, 2, 2, 3), f(3, 3, 3, 1), ConvSpec{}) }},

@@ -50,6 +50,17 @@ func productCases() []numericsCase {
 			return []*Tensor{y}
 		})
 	}
+	for _, s := range [][3]int{{20, 300, 41}, {37, 257, 333}} {
+		m, k, n := s[0], s[1], s[2]
+		add("MatMulSparse", fmt.Sprintf("%dx%dx%d", m, k, n), 2*m*k*n, func(d DType) []*Tensor {
+			a, b := input(d, 1, m, k), input(d, 2, k, n)
+			ReLU(a, a)
+			sparse, packed, ep := fresh(d, m, n), fresh(d, m, n), &Epilogue{Bias: input(d, 3, n), Act: ActSigmoid}
+			MatMulSparse(sparse, a, b, false, false, ep)
+			MatMulSparsePacked(packed, a, PackB(b, false), ep)
+			return []*Tensor{sparse, packed}
+		})
+	}
 	add("MatMul", "3x4x20x50x30", 0, func(d DType) []*Tensor {
 		y := fresh(d, 3, 4, 20, 30)
 		MatMul(y, input(d, 1, 3, 4, 20, 50), input(d, 2, 3, 4, 50, 30), false, false)

@@ -55,6 +55,7 @@ func TestNoAllocation(t *testing.T) {
 		"MaxAlong":         func() { MaxAlong(one, x, 3) },
 		"Softmax":          func() { Softmax(y, x) },
 		"MatMul":           func() { MatMul(o, q, m, false, false) },
+		"MatMulSparse":     func() { MatMulSparse(o, q, m, false, false, epQ) },
 		"MatMulPacked":     func() { MatMulPacked(o, q, packed, epQ) },
 		"Conv2D":           func() { Conv2D(y, x, w, Same(3)) },
 		"Conv2DPacked":     func() { Conv2DPacked(y, x, packedConv, Same(3), ep) },

@@ -66,10 +66,16 @@ func amd64(out, stubs string) {
 		for _, k := range s.wides() {
 			s.tile(k.r, k.p, wide)
 		}
+		for r := 1; r <= listRows; r++ {
+			for p := 1; p <= s.listPanels(); p++ {
+				s.list(r, p)
+			}
+		}
 		if !s.f64 {
 			s.peak()
 		}
 	}
+	wide512.scan()
 	narrow.transpose()
 	var asm bytes.Buffer
 	cfg := &build.Config{
@@ -97,10 +103,16 @@ func amd64(out, stubs string) {
 		for _, k := range s.wides() {
 			fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", s.tileName(k.r, k.p, wide))
 		}
+		for r := 1; r <= listRows; r++ {
+			for p := 1; p <= s.listPanels(); p++ {
+				fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", s.listName(r, p))
+			}
+		}
 		if !s.f64 {
 			fmt.Fprintf(&buf, "//go:noescape\nfunc peak%s(n int)\n\n", s.name)
 		}
 	}
+	buf.WriteString("//go:noescape\nfunc scanAVX512(t unsafe.Pointer)\n\n")
 	buf.WriteString("//go:noescape\nfunc transpose8(dst, src unsafe.Pointer, ldd, ld, n int)\n\n")
 	for _, s := range all {
 		s.table(&buf, "tiles", plain, func(int) bool { return true })
@@ -109,6 +121,19 @@ func amd64(out, stubs string) {
 			buf.WriteString("var widesAVX512 = [...]wideKernel{\n")
 			for _, k := range s.wides() {
 				fmt.Fprintf(&buf, "{%d, %d, %s},\n", k.r, k.p, s.tileName(k.r, k.p, wide))
+			}
+			buf.WriteString("}\n\n")
+		}
+	}
+	for _, s := range all {
+		if s.listPanels() > 0 {
+			fmt.Fprintf(&buf, "var lists%s = [listRows][]func(unsafe.Pointer){\n", s.name)
+			for r := 1; r <= listRows; r++ {
+				buf.WriteString("{")
+				for p := 1; p <= s.listPanels(); p++ {
+					buf.WriteString(s.listName(r, p) + ",")
+				}
+				buf.WriteString("},\n")
 			}
 			buf.WriteString("}\n\n")
 		}

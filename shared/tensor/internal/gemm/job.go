@@ -20,6 +20,7 @@ type job[T Float] struct {
 	packed  []T // B packed for this call
 
 	product productTask[T]
+	sparse  sparseTask
 	conv2d  convTask[T]
 	phases  []phase // of conv2d and narrow
 	flip    flipTask[T]
@@ -83,6 +84,7 @@ func (j *job[T]) release() {
 		j.phases[i].b.base = nil
 	}
 	*j = job[T]{segs: j.segs[:0], spare: j.spare[:0], steps: j.steps[:0], packed: j.packed, phases: j.phases[:0],
+		sparse: j.sparse.kept(),
 		wgrad: wgradTask[T]{x: j.wgrad.x, dyPacked: j.wgrad.dyPacked, narrow: j.wgrad.narrow}}
 	if size[T]() == 4 {
 		jobs32.put((*job[float32])(unsafe.Pointer(j)))

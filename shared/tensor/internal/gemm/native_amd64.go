@@ -15,12 +15,12 @@ func native(isa cpu.ISA, es int) (kernels, bool) {
 	case isa == cpu.AVX512 && es == 4:
 		return kernels{
 			rows: 8, panels: 3, table: &tilesAVX512,
-			masked: true, lead: &leadsAVX512, wide: widesAVX512[:],
+			masked: true, lead: &leadsAVX512, wide: widesAVX512[:], list: &listsAVX512, scan: scanAVX512,
 		}, true
 	case isa == cpu.AVX512:
 		return kernels{rows: 8, panels: 1, table: &tilesAVX512D}, true
 	case isa == cpu.AVX2 && es == 4:
-		return kernels{rows: 6, panels: 1, table: &tilesAVX2}, true
+		return kernels{rows: 6, panels: 1, table: &tilesAVX2, list: &listsAVX2}, true
 	case isa == cpu.AVX2:
 		return kernels{rows: 2, panels: 1, table: &tilesAVX2D}, true
 	}

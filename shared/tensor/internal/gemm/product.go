@@ -51,6 +51,13 @@ func sourceOf(p Product, packed bool, f kernels) source {
 }
 
 func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) {
+	t := j.prepare(c, a, b, pb, p, ep)
+	p = t.p
+	dispatch(j.grid.count(), t, 2*float64(p.M)*float64(p.N)*float64(p.K)*float64(p.Batch))
+}
+
+// prepare sets the task of a product, and its cut.
+func (j *job[T]) prepare(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) *productTask[T] {
 	es := size[T]()
 	if p.Batch > 1 && p.StrideB == 0 && p.StrideA == p.M*p.LDA && p.StrideC == p.M*p.LDC && !p.TransA {
 		p.M, p.Batch = p.M*p.Batch, 1 // shared B: one tall product
@@ -86,7 +93,7 @@ func (j *job[T]) matmul(c, a, b []T, pb *Packed[T], p Product, ep Epilogue[T]) {
 	}
 	j.grid.product(p.Batch, p.M, panels, p.K, j.kern, t.source == groupsOfB, t.copyA)
 	t.follow(ep)
-	dispatch(j.grid.count(), t, 2*float64(p.M)*float64(p.N)*float64(p.K)*float64(p.Batch))
+	return t
 }
 
 // dispatch runs n parts, on one thread if they are too little work for more.
@@ -188,9 +195,19 @@ func (g *grid) product(items, rows, panels, k int, f kernels, tall, copyA bool) 
 
 // Do computes one part.
 func (t *productTask[T]) Do(i int) {
+	j, p, q := t.j, &t.p, t.j.grid.at(i)
+	t.compute(q, i)
+	if j.ep != nil {
+		c := t.c[q.item*p.StrideC+q.r0*p.LDC:]
+		rows, col, cols := q.r1-q.r0, q.p0*Width, min(q.p1*Width, p.N)-q.p0*Width
+		j.sums.finish(j.ep, c[col:(rows-1)*p.LDC+col+cols], p.LDC, q.item*p.M+q.r0, col, rows, cols)
+	}
+}
+
+// compute is the product of part i of the grid, or of any other rectangle if i is negative.
+func (t *productTask[T]) compute(q part, i int) {
 	j, p := t.j, &t.p
 	es := size[T]()
-	q := j.grid.at(i)
 	s := newScratch[T]()
 	defer s.release()
 	c := t.c[q.item*p.StrideC+q.r0*p.LDC:]
@@ -216,7 +233,9 @@ func (t *productTask[T]) Do(i int) {
 			s.sweepWide(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
 			continue
 		}
-		s.fetches, s.after = t.source == panelsOfB, t.after(i, n)
+		if t.source == panelsOfB && i >= 0 {
+			s.fetches, s.after = true, t.after(i, n)
+		}
 		s.sweep(j.kern, a, first(c), strideA, b, q.p0, q.p1, p.N, st.segs, n > 0)
 	}
 	if p.K == 0 {
@@ -225,9 +244,6 @@ func (t *productTask[T]) Do(i int) {
 		}
 	}
 	s.bias, s.residual = nil, nil
-	if j.ep != nil {
-		j.sums.finish(j.ep, c[col:(rows-1)*p.LDC+col+cols], p.LDC, q.item*p.M+q.r0, col, rows, cols)
-	}
 }
 
 // follow takes note of what ep says to follow.

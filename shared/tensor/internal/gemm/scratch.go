@@ -20,6 +20,8 @@ type scratch[T Float] struct {
 	next, after coming
 
 	tmp  [maxRows * maxPanels * Width]T
+	list listed
+	scan scan
 	user uintptr // who used it last, see userOf
 }
 

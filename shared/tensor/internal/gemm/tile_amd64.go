@@ -146,6 +146,78 @@ func wideAVX512_4x96(t unsafe.Pointer)
 func wideAVX512_4x64(t unsafe.Pointer)
 
 //go:noescape
+func listAVX512_1x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x48(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x64(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x80(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x96(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x112(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x128(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x144(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x160(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x176(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_1x192(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x48(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x64(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x80(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x96(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x112(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x128(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x144(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x160(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x176(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_2x192(t unsafe.Pointer)
+
+//go:noescape
 func peakAVX512(n int)
 
 //go:noescape
@@ -165,6 +237,24 @@ func tileAVX2_5x16(t unsafe.Pointer)
 
 //go:noescape
 func tileAVX2_6x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX2_1x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX2_1x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX2_1x48(t unsafe.Pointer)
+
+//go:noescape
+func listAVX2_2x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX2_2x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX2_2x48(t unsafe.Pointer)
 
 //go:noescape
 func peakAVX2(n int)
@@ -198,6 +288,9 @@ func tileAVX2D_1x16(t unsafe.Pointer)
 
 //go:noescape
 func tileAVX2D_2x16(t unsafe.Pointer)
+
+//go:noescape
+func scanAVX512(t unsafe.Pointer)
 
 //go:noescape
 func transpose8(dst, src unsafe.Pointer, ldd, ld, n int)
@@ -261,4 +354,14 @@ var tilesAVX512D = [8][3]func(unsafe.Pointer){
 var tilesAVX2D = [8][3]func(unsafe.Pointer){
 	{tileAVX2D_1x16},
 	{tileAVX2D_2x16},
+}
+
+var listsAVX512 = [listRows][]func(unsafe.Pointer){
+	{listAVX512_1x16, listAVX512_1x32, listAVX512_1x48, listAVX512_1x64, listAVX512_1x80, listAVX512_1x96, listAVX512_1x112, listAVX512_1x128, listAVX512_1x144, listAVX512_1x160, listAVX512_1x176, listAVX512_1x192},
+	{listAVX512_2x16, listAVX512_2x32, listAVX512_2x48, listAVX512_2x64, listAVX512_2x80, listAVX512_2x96, listAVX512_2x112, listAVX512_2x128, listAVX512_2x144, listAVX512_2x160, listAVX512_2x176, listAVX512_2x192},
+}
+
+var listsAVX2 = [listRows][]func(unsafe.Pointer){
+	{listAVX2_1x16, listAVX2_1x32, listAVX2_1x48},
+	{listAVX2_2x16, listAVX2_2x32, listAVX2_2x48},
 }

@@ -11895,6 +11895,2552 @@ next:
 	VZEROUPPER
 	RET
 
+// func listAVX512_1x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z1
+	VMOVUPS.Z    (CX), K1, Z2
+	VFMADD231PS  Z2, Z1, Z0
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VMOVUPS.Z (DI), K1, Z2
+	VADDPS    Z2, Z0, Z0
+
+first0:
+	VMOVUPS      Z0, K1, (DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z2
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z2, Z0, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z2
+	VMOVUPS      (CX), Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VMOVUPS.Z    (CX)(R9*1), K1, Z4
+	VFMADD231PS  Z4, Z2, Z1
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VMOVUPS.Z 64(DI), K1, Z3
+	VADDPS    Z3, Z1, Z1
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, K1, 64(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z3
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z3, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z3, Z1, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z3
+	VMOVUPS      (CX), Z4
+	VFMADD231PS  Z4, Z3, Z0
+	VMOVUPS      (CX)(R9*1), Z5
+	VFMADD231PS  Z5, Z3, Z1
+	VMOVUPS.Z    (CX)(R9*2), K1, Z6
+	VFMADD231PS  Z6, Z3, Z2
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VMOVUPS.Z 128(DI), K1, Z4
+	VADDPS    Z4, Z2, Z2
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, K1, 128(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z4
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z4, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z4, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z4, Z2, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x64(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z4
+	VMOVUPS      (CX), Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VMOVUPS      (CX)(R9*1), Z6
+	VFMADD231PS  Z6, Z4, Z1
+	VMOVUPS      (CX)(R9*2), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VMOVUPS.Z    (CX)(R10*1), K1, Z8
+	VFMADD231PS  Z8, Z4, Z3
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VMOVUPS.Z 192(DI), K1, Z5
+	VADDPS    Z5, Z3, Z3
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, K1, 192(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z5
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z5, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z5, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z5, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z5, Z3, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x80(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x80(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z5
+	VMOVUPS      (CX), Z6
+	VFMADD231PS  Z6, Z5, Z0
+	VMOVUPS      (CX)(R9*1), Z7
+	VFMADD231PS  Z7, Z5, Z1
+	VMOVUPS      (CX)(R9*2), Z8
+	VFMADD231PS  Z8, Z5, Z2
+	VMOVUPS      (CX)(R10*1), Z9
+	VFMADD231PS  Z9, Z5, Z3
+	VMOVUPS.Z    (CX)(R9*4), K1, Z10
+	VFMADD231PS  Z10, Z5, Z4
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VMOVUPS.Z 256(DI), K1, Z6
+	VADDPS    Z6, Z4, Z4
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, K1, 256(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z6
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z6, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z4, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x96(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x96(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z6
+	VMOVUPS      (CX), Z7
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      (CX)(R9*1), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VMOVUPS      (CX)(R9*2), Z9
+	VFMADD231PS  Z9, Z6, Z2
+	VMOVUPS      (CX)(R10*1), Z10
+	VFMADD231PS  Z10, Z6, Z3
+	VMOVUPS      (CX)(R9*4), Z11
+	VFMADD231PS  Z11, Z6, Z4
+	VMOVUPS.Z    (CX)(R11*1), K1, Z12
+	VFMADD231PS  Z12, Z6, Z5
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VMOVUPS.Z 320(DI), K1, Z7
+	VADDPS    Z7, Z5, Z5
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, K1, 320(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z7
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z7, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z7, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z7, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z7, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z7, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z7, Z5, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x112(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x112(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z7
+	VMOVUPS      (CX), Z8
+	VFMADD231PS  Z8, Z7, Z0
+	VMOVUPS      (CX)(R9*1), Z9
+	VFMADD231PS  Z9, Z7, Z1
+	VMOVUPS      (CX)(R9*2), Z10
+	VFMADD231PS  Z10, Z7, Z2
+	VMOVUPS      (CX)(R10*1), Z11
+	VFMADD231PS  Z11, Z7, Z3
+	VMOVUPS      (CX)(R9*4), Z12
+	VFMADD231PS  Z12, Z7, Z4
+	VMOVUPS      (CX)(R11*1), Z13
+	VFMADD231PS  Z13, Z7, Z5
+	VMOVUPS.Z    (CX)(R10*2), K1, Z14
+	VFMADD231PS  Z14, Z7, Z6
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VMOVUPS.Z 384(DI), K1, Z8
+	VADDPS    Z8, Z6, Z6
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, K1, 384(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z8
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z8, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z6, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x128(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x128(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z8
+	VMOVUPS      (CX), Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VMOVUPS      (CX)(R9*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VMOVUPS      (CX)(R9*2), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VMOVUPS      (CX)(R10*1), Z12
+	VFMADD231PS  Z12, Z8, Z3
+	VMOVUPS      (CX)(R9*4), Z13
+	VFMADD231PS  Z13, Z8, Z4
+	VMOVUPS      (CX)(R11*1), Z14
+	VFMADD231PS  Z14, Z8, Z5
+	VMOVUPS      (CX)(R10*2), Z15
+	VFMADD231PS  Z15, Z8, Z6
+	VMOVUPS.Z    (CX)(R12*1), K1, Z16
+	VFMADD231PS  Z16, Z8, Z7
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VMOVUPS.Z 448(DI), K1, Z9
+	VADDPS    Z9, Z7, Z7
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, K1, 448(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z9
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z9, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z9, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z9, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z9, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z9, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z9, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z9, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z9, Z7, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x144(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x144(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z9
+	VMOVUPS      (CX), Z10
+	VFMADD231PS  Z10, Z9, Z0
+	VMOVUPS      (CX)(R9*1), Z11
+	VFMADD231PS  Z11, Z9, Z1
+	VMOVUPS      (CX)(R9*2), Z12
+	VFMADD231PS  Z12, Z9, Z2
+	VMOVUPS      (CX)(R10*1), Z13
+	VFMADD231PS  Z13, Z9, Z3
+	VMOVUPS      (CX)(R9*4), Z14
+	VFMADD231PS  Z14, Z9, Z4
+	VMOVUPS      (CX)(R11*1), Z15
+	VFMADD231PS  Z15, Z9, Z5
+	VMOVUPS      (CX)(R10*2), Z16
+	VFMADD231PS  Z16, Z9, Z6
+	VMOVUPS      (CX)(R12*1), Z17
+	VFMADD231PS  Z17, Z9, Z7
+	VMOVUPS.Z    (CX)(R9*8), K1, Z18
+	VFMADD231PS  Z18, Z9, Z8
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VADDPS    448(DI), Z7, Z7
+	VMOVUPS.Z 512(DI), K1, Z10
+	VADDPS    Z10, Z8, Z8
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	VMOVUPS      Z8, K1, 512(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z10
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z10, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z8, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x160(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x160(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	LEAQ   (R12)(R9*2), R13
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z10
+	VMOVUPS      (CX), Z11
+	VFMADD231PS  Z11, Z10, Z0
+	VMOVUPS      (CX)(R9*1), Z12
+	VFMADD231PS  Z12, Z10, Z1
+	VMOVUPS      (CX)(R9*2), Z13
+	VFMADD231PS  Z13, Z10, Z2
+	VMOVUPS      (CX)(R10*1), Z14
+	VFMADD231PS  Z14, Z10, Z3
+	VMOVUPS      (CX)(R9*4), Z15
+	VFMADD231PS  Z15, Z10, Z4
+	VMOVUPS      (CX)(R11*1), Z16
+	VFMADD231PS  Z16, Z10, Z5
+	VMOVUPS      (CX)(R10*2), Z17
+	VFMADD231PS  Z17, Z10, Z6
+	VMOVUPS      (CX)(R12*1), Z18
+	VFMADD231PS  Z18, Z10, Z7
+	VMOVUPS      (CX)(R9*8), Z19
+	VFMADD231PS  Z19, Z10, Z8
+	VMOVUPS.Z    (CX)(R13*1), K1, Z20
+	VFMADD231PS  Z20, Z10, Z9
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VADDPS    448(DI), Z7, Z7
+	VADDPS    512(DI), Z8, Z8
+	VMOVUPS.Z 576(DI), K1, Z11
+	VADDPS    Z11, Z9, Z9
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	VMOVUPS      Z8, 512(DI)
+	VMOVUPS      Z9, K1, 576(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z11
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z11, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z9, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x176(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x176(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	LEAQ   (R12)(R9*2), R13
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z11
+	VMOVUPS      (CX), Z12
+	VFMADD231PS  Z12, Z11, Z0
+	VMOVUPS      (CX)(R9*1), Z13
+	VFMADD231PS  Z13, Z11, Z1
+	VMOVUPS      (CX)(R9*2), Z14
+	VFMADD231PS  Z14, Z11, Z2
+	VMOVUPS      (CX)(R10*1), Z15
+	VFMADD231PS  Z15, Z11, Z3
+	VMOVUPS      (CX)(R9*4), Z16
+	VFMADD231PS  Z16, Z11, Z4
+	VMOVUPS      (CX)(R11*1), Z17
+	VFMADD231PS  Z17, Z11, Z5
+	VMOVUPS      (CX)(R10*2), Z18
+	VFMADD231PS  Z18, Z11, Z6
+	VMOVUPS      (CX)(R12*1), Z19
+	VFMADD231PS  Z19, Z11, Z7
+	VMOVUPS      (CX)(R9*8), Z20
+	VFMADD231PS  Z20, Z11, Z8
+	VMOVUPS      (CX)(R13*1), Z21
+	VFMADD231PS  Z21, Z11, Z9
+	VMOVUPS.Z    (CX)(R11*2), K1, Z22
+	VFMADD231PS  Z22, Z11, Z10
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VADDPS    448(DI), Z7, Z7
+	VADDPS    512(DI), Z8, Z8
+	VADDPS    576(DI), Z9, Z9
+	VMOVUPS.Z 640(DI), K1, Z12
+	VADDPS    Z12, Z10, Z10
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	VMOVUPS      Z8, 512(DI)
+	VMOVUPS      Z9, 576(DI)
+	VMOVUPS      Z10, K1, 640(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z12
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z12, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z10, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_1x192(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_1x192(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	LEAQ   (R12)(R9*2), R13
+	LEAQ   (R13)(R9*2), R14
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z12
+	VMOVUPS      (CX), Z13
+	VFMADD231PS  Z13, Z12, Z0
+	VMOVUPS      (CX)(R9*1), Z14
+	VFMADD231PS  Z14, Z12, Z1
+	VMOVUPS      (CX)(R9*2), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VMOVUPS      (CX)(R10*1), Z16
+	VFMADD231PS  Z16, Z12, Z3
+	VMOVUPS      (CX)(R9*4), Z17
+	VFMADD231PS  Z17, Z12, Z4
+	VMOVUPS      (CX)(R11*1), Z18
+	VFMADD231PS  Z18, Z12, Z5
+	VMOVUPS      (CX)(R10*2), Z19
+	VFMADD231PS  Z19, Z12, Z6
+	VMOVUPS      (CX)(R12*1), Z20
+	VFMADD231PS  Z20, Z12, Z7
+	VMOVUPS      (CX)(R9*8), Z21
+	VFMADD231PS  Z21, Z12, Z8
+	VMOVUPS      (CX)(R13*1), Z22
+	VFMADD231PS  Z22, Z12, Z9
+	VMOVUPS      (CX)(R11*2), Z23
+	VFMADD231PS  Z23, Z12, Z10
+	VMOVUPS.Z    (CX)(R14*1), K1, Z24
+	VFMADD231PS  Z24, Z12, Z11
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VADDPS    448(DI), Z7, Z7
+	VADDPS    512(DI), Z8, Z8
+	VADDPS    576(DI), Z9, Z9
+	VADDPS    640(DI), Z10, Z10
+	VMOVUPS.Z 704(DI), K1, Z13
+	VADDPS    Z13, Z11, Z11
+
+first0:
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	VMOVUPS      Z8, 512(DI)
+	VMOVUPS      Z9, 576(DI)
+	VMOVUPS      Z10, 640(DI)
+	VMOVUPS      Z11, K1, 704(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z13
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z13, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z11, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z2
+	VBROADCASTSS (R8)(BX*4), Z3
+	VMOVUPS.Z    (CX), K1, Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VMOVUPS.Z (DI), K1, Z4
+	VADDPS    Z4, Z0, Z0
+
+first0:
+	VMOVUPS   Z0, K1, (DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VMOVUPS.Z (DI), K1, Z4
+	VADDPS    Z4, Z1, Z1
+
+first1:
+	VMOVUPS      Z1, K1, (DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z4
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z4, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z4, Z1, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z4
+	VBROADCASTSS (R8)(BX*4), Z5
+	VMOVUPS      (CX), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z2
+	VMOVUPS.Z    (CX)(R9*1), K1, Z7
+	VFMADD231PS  Z7, Z4, Z1
+	VFMADD231PS  Z7, Z5, Z3
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VMOVUPS.Z 64(DI), K1, Z6
+	VADDPS    Z6, Z1, Z1
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, K1, 64(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z2, Z2
+	VMOVUPS.Z 64(DI), K1, Z6
+	VADDPS    Z6, Z3, Z3
+
+first1:
+	VMOVUPS      Z2, (DI)
+	VMOVUPS      Z3, K1, 64(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z6
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z6, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z3, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z6
+	VBROADCASTSS (R8)(BX*4), Z7
+	VMOVUPS      (CX), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z3
+	VMOVUPS      (CX)(R9*1), Z9
+	VFMADD231PS  Z9, Z6, Z1
+	VFMADD231PS  Z9, Z7, Z4
+	VMOVUPS.Z    (CX)(R9*2), K1, Z10
+	VFMADD231PS  Z10, Z6, Z2
+	VFMADD231PS  Z10, Z7, Z5
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VMOVUPS.Z 128(DI), K1, Z8
+	VADDPS    Z8, Z2, Z2
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, K1, 128(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z3, Z3
+	VADDPS    64(DI), Z4, Z4
+	VMOVUPS.Z 128(DI), K1, Z8
+	VADDPS    Z8, Z5, Z5
+
+first1:
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, 64(DI)
+	VMOVUPS      Z5, K1, 128(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z8
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z8, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z5, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x64(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z8
+	VBROADCASTSS (R8)(BX*4), Z9
+	VMOVUPS      (CX), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z4
+	VMOVUPS      (CX)(R9*1), Z11
+	VFMADD231PS  Z11, Z8, Z1
+	VFMADD231PS  Z11, Z9, Z5
+	VMOVUPS      (CX)(R9*2), Z12
+	VFMADD231PS  Z12, Z8, Z2
+	VFMADD231PS  Z12, Z9, Z6
+	VMOVUPS.Z    (CX)(R10*1), K1, Z13
+	VFMADD231PS  Z13, Z8, Z3
+	VFMADD231PS  Z13, Z9, Z7
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VMOVUPS.Z 192(DI), K1, Z10
+	VADDPS    Z10, Z3, Z3
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, K1, 192(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z4, Z4
+	VADDPS    64(DI), Z5, Z5
+	VADDPS    128(DI), Z6, Z6
+	VMOVUPS.Z 192(DI), K1, Z10
+	VADDPS    Z10, Z7, Z7
+
+first1:
+	VMOVUPS      Z4, (DI)
+	VMOVUPS      Z5, 64(DI)
+	VMOVUPS      Z6, 128(DI)
+	VMOVUPS      Z7, K1, 192(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z10
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z10, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z7, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x80(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x80(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z10
+	VBROADCASTSS (R8)(BX*4), Z11
+	VMOVUPS      (CX), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z5
+	VMOVUPS      (CX)(R9*1), Z13
+	VFMADD231PS  Z13, Z10, Z1
+	VFMADD231PS  Z13, Z11, Z6
+	VMOVUPS      (CX)(R9*2), Z14
+	VFMADD231PS  Z14, Z10, Z2
+	VFMADD231PS  Z14, Z11, Z7
+	VMOVUPS      (CX)(R10*1), Z15
+	VFMADD231PS  Z15, Z10, Z3
+	VFMADD231PS  Z15, Z11, Z8
+	VMOVUPS.Z    (CX)(R9*4), K1, Z16
+	VFMADD231PS  Z16, Z10, Z4
+	VFMADD231PS  Z16, Z11, Z9
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VMOVUPS.Z 256(DI), K1, Z12
+	VADDPS    Z12, Z4, Z4
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, K1, 256(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z5, Z5
+	VADDPS    64(DI), Z6, Z6
+	VADDPS    128(DI), Z7, Z7
+	VADDPS    192(DI), Z8, Z8
+	VMOVUPS.Z 256(DI), K1, Z12
+	VADDPS    Z12, Z9, Z9
+
+first1:
+	VMOVUPS      Z5, (DI)
+	VMOVUPS      Z6, 64(DI)
+	VMOVUPS      Z7, 128(DI)
+	VMOVUPS      Z8, 192(DI)
+	VMOVUPS      Z9, K1, 256(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z12
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z12, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z9, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x96(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x96(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z12
+	VBROADCASTSS (R8)(BX*4), Z13
+	VMOVUPS      (CX), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z6
+	VMOVUPS      (CX)(R9*1), Z15
+	VFMADD231PS  Z15, Z12, Z1
+	VFMADD231PS  Z15, Z13, Z7
+	VMOVUPS      (CX)(R9*2), Z16
+	VFMADD231PS  Z16, Z12, Z2
+	VFMADD231PS  Z16, Z13, Z8
+	VMOVUPS      (CX)(R10*1), Z17
+	VFMADD231PS  Z17, Z12, Z3
+	VFMADD231PS  Z17, Z13, Z9
+	VMOVUPS      (CX)(R9*4), Z18
+	VFMADD231PS  Z18, Z12, Z4
+	VFMADD231PS  Z18, Z13, Z10
+	VMOVUPS.Z    (CX)(R11*1), K1, Z19
+	VFMADD231PS  Z19, Z12, Z5
+	VFMADD231PS  Z19, Z13, Z11
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VMOVUPS.Z 320(DI), K1, Z14
+	VADDPS    Z14, Z5, Z5
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, K1, 320(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VADDPS    128(DI), Z8, Z8
+	VADDPS    192(DI), Z9, Z9
+	VADDPS    256(DI), Z10, Z10
+	VMOVUPS.Z 320(DI), K1, Z14
+	VADDPS    Z14, Z11, Z11
+
+first1:
+	VMOVUPS      Z6, (DI)
+	VMOVUPS      Z7, 64(DI)
+	VMOVUPS      Z8, 128(DI)
+	VMOVUPS      Z9, 192(DI)
+	VMOVUPS      Z10, 256(DI)
+	VMOVUPS      Z11, K1, 320(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z14
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z14, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z11, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x112(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x112(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z14
+	VBROADCASTSS (R8)(BX*4), Z15
+	VMOVUPS      (CX), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z7
+	VMOVUPS      (CX)(R9*1), Z17
+	VFMADD231PS  Z17, Z14, Z1
+	VFMADD231PS  Z17, Z15, Z8
+	VMOVUPS      (CX)(R9*2), Z18
+	VFMADD231PS  Z18, Z14, Z2
+	VFMADD231PS  Z18, Z15, Z9
+	VMOVUPS      (CX)(R10*1), Z19
+	VFMADD231PS  Z19, Z14, Z3
+	VFMADD231PS  Z19, Z15, Z10
+	VMOVUPS      (CX)(R9*4), Z20
+	VFMADD231PS  Z20, Z14, Z4
+	VFMADD231PS  Z20, Z15, Z11
+	VMOVUPS      (CX)(R11*1), Z21
+	VFMADD231PS  Z21, Z14, Z5
+	VFMADD231PS  Z21, Z15, Z12
+	VMOVUPS.Z    (CX)(R10*2), K1, Z22
+	VFMADD231PS  Z22, Z14, Z6
+	VFMADD231PS  Z22, Z15, Z13
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VMOVUPS.Z 384(DI), K1, Z16
+	VADDPS    Z16, Z6, Z6
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, 320(DI)
+	VMOVUPS   Z6, K1, 384(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z7, Z7
+	VADDPS    64(DI), Z8, Z8
+	VADDPS    128(DI), Z9, Z9
+	VADDPS    192(DI), Z10, Z10
+	VADDPS    256(DI), Z11, Z11
+	VADDPS    320(DI), Z12, Z12
+	VMOVUPS.Z 384(DI), K1, Z16
+	VADDPS    Z16, Z13, Z13
+
+first1:
+	VMOVUPS      Z7, (DI)
+	VMOVUPS      Z8, 64(DI)
+	VMOVUPS      Z9, 128(DI)
+	VMOVUPS      Z10, 192(DI)
+	VMOVUPS      Z11, 256(DI)
+	VMOVUPS      Z12, 320(DI)
+	VMOVUPS      Z13, K1, 384(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z16
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z16, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z13, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x128(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x128(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z16
+	VBROADCASTSS (R8)(BX*4), Z17
+	VMOVUPS      (CX), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z8
+	VMOVUPS      (CX)(R9*1), Z19
+	VFMADD231PS  Z19, Z16, Z1
+	VFMADD231PS  Z19, Z17, Z9
+	VMOVUPS      (CX)(R9*2), Z20
+	VFMADD231PS  Z20, Z16, Z2
+	VFMADD231PS  Z20, Z17, Z10
+	VMOVUPS      (CX)(R10*1), Z21
+	VFMADD231PS  Z21, Z16, Z3
+	VFMADD231PS  Z21, Z17, Z11
+	VMOVUPS      (CX)(R9*4), Z22
+	VFMADD231PS  Z22, Z16, Z4
+	VFMADD231PS  Z22, Z17, Z12
+	VMOVUPS      (CX)(R11*1), Z23
+	VFMADD231PS  Z23, Z16, Z5
+	VFMADD231PS  Z23, Z17, Z13
+	VMOVUPS      (CX)(R10*2), Z24
+	VFMADD231PS  Z24, Z16, Z6
+	VFMADD231PS  Z24, Z17, Z14
+	VMOVUPS.Z    (CX)(R12*1), K1, Z25
+	VFMADD231PS  Z25, Z16, Z7
+	VFMADD231PS  Z25, Z17, Z15
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VMOVUPS.Z 448(DI), K1, Z18
+	VADDPS    Z18, Z7, Z7
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, 320(DI)
+	VMOVUPS   Z6, 384(DI)
+	VMOVUPS   Z7, K1, 448(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z8, Z8
+	VADDPS    64(DI), Z9, Z9
+	VADDPS    128(DI), Z10, Z10
+	VADDPS    192(DI), Z11, Z11
+	VADDPS    256(DI), Z12, Z12
+	VADDPS    320(DI), Z13, Z13
+	VADDPS    384(DI), Z14, Z14
+	VMOVUPS.Z 448(DI), K1, Z18
+	VADDPS    Z18, Z15, Z15
+
+first1:
+	VMOVUPS      Z8, (DI)
+	VMOVUPS      Z9, 64(DI)
+	VMOVUPS      Z10, 128(DI)
+	VMOVUPS      Z11, 192(DI)
+	VMOVUPS      Z12, 256(DI)
+	VMOVUPS      Z13, 320(DI)
+	VMOVUPS      Z14, 384(DI)
+	VMOVUPS      Z15, K1, 448(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z18
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z18, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z15, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x144(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x144(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z18
+	VBROADCASTSS (R8)(BX*4), Z19
+	VMOVUPS      (CX), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z9
+	VMOVUPS      (CX)(R9*1), Z21
+	VFMADD231PS  Z21, Z18, Z1
+	VFMADD231PS  Z21, Z19, Z10
+	VMOVUPS      (CX)(R9*2), Z22
+	VFMADD231PS  Z22, Z18, Z2
+	VFMADD231PS  Z22, Z19, Z11
+	VMOVUPS      (CX)(R10*1), Z23
+	VFMADD231PS  Z23, Z18, Z3
+	VFMADD231PS  Z23, Z19, Z12
+	VMOVUPS      (CX)(R9*4), Z24
+	VFMADD231PS  Z24, Z18, Z4
+	VFMADD231PS  Z24, Z19, Z13
+	VMOVUPS      (CX)(R11*1), Z25
+	VFMADD231PS  Z25, Z18, Z5
+	VFMADD231PS  Z25, Z19, Z14
+	VMOVUPS      (CX)(R10*2), Z26
+	VFMADD231PS  Z26, Z18, Z6
+	VFMADD231PS  Z26, Z19, Z15
+	VMOVUPS      (CX)(R12*1), Z27
+	VFMADD231PS  Z27, Z18, Z7
+	VFMADD231PS  Z27, Z19, Z16
+	VMOVUPS.Z    (CX)(R9*8), K1, Z28
+	VFMADD231PS  Z28, Z18, Z8
+	VFMADD231PS  Z28, Z19, Z17
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VADDPS    448(DI), Z7, Z7
+	VMOVUPS.Z 512(DI), K1, Z20
+	VADDPS    Z20, Z8, Z8
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, 320(DI)
+	VMOVUPS   Z6, 384(DI)
+	VMOVUPS   Z7, 448(DI)
+	VMOVUPS   Z8, K1, 512(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z9, Z9
+	VADDPS    64(DI), Z10, Z10
+	VADDPS    128(DI), Z11, Z11
+	VADDPS    192(DI), Z12, Z12
+	VADDPS    256(DI), Z13, Z13
+	VADDPS    320(DI), Z14, Z14
+	VADDPS    384(DI), Z15, Z15
+	VADDPS    448(DI), Z16, Z16
+	VMOVUPS.Z 512(DI), K1, Z20
+	VADDPS    Z20, Z17, Z17
+
+first1:
+	VMOVUPS      Z9, (DI)
+	VMOVUPS      Z10, 64(DI)
+	VMOVUPS      Z11, 128(DI)
+	VMOVUPS      Z12, 192(DI)
+	VMOVUPS      Z13, 256(DI)
+	VMOVUPS      Z14, 320(DI)
+	VMOVUPS      Z15, 384(DI)
+	VMOVUPS      Z16, 448(DI)
+	VMOVUPS      Z17, K1, 512(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z20
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z20, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z17, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x160(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x160(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	LEAQ   (R12)(R9*2), R13
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z20
+	VBROADCASTSS (R8)(BX*4), Z21
+	VMOVUPS      (CX), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z10
+	VMOVUPS      (CX)(R9*1), Z23
+	VFMADD231PS  Z23, Z20, Z1
+	VFMADD231PS  Z23, Z21, Z11
+	VMOVUPS      (CX)(R9*2), Z24
+	VFMADD231PS  Z24, Z20, Z2
+	VFMADD231PS  Z24, Z21, Z12
+	VMOVUPS      (CX)(R10*1), Z25
+	VFMADD231PS  Z25, Z20, Z3
+	VFMADD231PS  Z25, Z21, Z13
+	VMOVUPS      (CX)(R9*4), Z26
+	VFMADD231PS  Z26, Z20, Z4
+	VFMADD231PS  Z26, Z21, Z14
+	VMOVUPS      (CX)(R11*1), Z27
+	VFMADD231PS  Z27, Z20, Z5
+	VFMADD231PS  Z27, Z21, Z15
+	VMOVUPS      (CX)(R10*2), Z28
+	VFMADD231PS  Z28, Z20, Z6
+	VFMADD231PS  Z28, Z21, Z16
+	VMOVUPS      (CX)(R12*1), Z29
+	VFMADD231PS  Z29, Z20, Z7
+	VFMADD231PS  Z29, Z21, Z17
+	VMOVUPS      (CX)(R9*8), Z30
+	VFMADD231PS  Z30, Z20, Z8
+	VFMADD231PS  Z30, Z21, Z18
+	VMOVUPS.Z    (CX)(R13*1), K1, Z31
+	VFMADD231PS  Z31, Z20, Z9
+	VFMADD231PS  Z31, Z21, Z19
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VADDPS    448(DI), Z7, Z7
+	VADDPS    512(DI), Z8, Z8
+	VMOVUPS.Z 576(DI), K1, Z22
+	VADDPS    Z22, Z9, Z9
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, 320(DI)
+	VMOVUPS   Z6, 384(DI)
+	VMOVUPS   Z7, 448(DI)
+	VMOVUPS   Z8, 512(DI)
+	VMOVUPS   Z9, K1, 576(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z10, Z10
+	VADDPS    64(DI), Z11, Z11
+	VADDPS    128(DI), Z12, Z12
+	VADDPS    192(DI), Z13, Z13
+	VADDPS    256(DI), Z14, Z14
+	VADDPS    320(DI), Z15, Z15
+	VADDPS    384(DI), Z16, Z16
+	VADDPS    448(DI), Z17, Z17
+	VADDPS    512(DI), Z18, Z18
+	VMOVUPS.Z 576(DI), K1, Z22
+	VADDPS    Z22, Z19, Z19
+
+first1:
+	VMOVUPS      Z10, (DI)
+	VMOVUPS      Z11, 64(DI)
+	VMOVUPS      Z12, 128(DI)
+	VMOVUPS      Z13, 192(DI)
+	VMOVUPS      Z14, 256(DI)
+	VMOVUPS      Z15, 320(DI)
+	VMOVUPS      Z16, 384(DI)
+	VMOVUPS      Z17, 448(DI)
+	VMOVUPS      Z18, 512(DI)
+	VMOVUPS      Z19, K1, 576(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z22
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z22, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z19, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x176(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x176(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	LEAQ   (R12)(R9*2), R13
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z22
+	VBROADCASTSS (R8)(BX*4), Z23
+	VMOVUPS      (CX), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z11
+	VMOVUPS      (CX)(R9*1), Z25
+	VFMADD231PS  Z25, Z22, Z1
+	VFMADD231PS  Z25, Z23, Z12
+	VMOVUPS      (CX)(R9*2), Z26
+	VFMADD231PS  Z26, Z22, Z2
+	VFMADD231PS  Z26, Z23, Z13
+	VMOVUPS      (CX)(R10*1), Z27
+	VFMADD231PS  Z27, Z22, Z3
+	VFMADD231PS  Z27, Z23, Z14
+	VMOVUPS      (CX)(R9*4), Z28
+	VFMADD231PS  Z28, Z22, Z4
+	VFMADD231PS  Z28, Z23, Z15
+	VMOVUPS      (CX)(R11*1), Z29
+	VFMADD231PS  Z29, Z22, Z5
+	VFMADD231PS  Z29, Z23, Z16
+	VMOVUPS      (CX)(R10*2), Z30
+	VFMADD231PS  Z30, Z22, Z6
+	VFMADD231PS  Z30, Z23, Z17
+	VMOVUPS      (CX)(R12*1), Z31
+	VFMADD231PS  Z31, Z22, Z7
+	VFMADD231PS  Z31, Z23, Z18
+	VMOVUPS      (CX)(R9*8), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z19
+	VMOVUPS      (CX)(R13*1), Z25
+	VFMADD231PS  Z25, Z22, Z9
+	VFMADD231PS  Z25, Z23, Z20
+	VMOVUPS.Z    (CX)(R11*2), K1, Z26
+	VFMADD231PS  Z26, Z22, Z10
+	VFMADD231PS  Z26, Z23, Z21
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VADDPS    448(DI), Z7, Z7
+	VADDPS    512(DI), Z8, Z8
+	VADDPS    576(DI), Z9, Z9
+	VMOVUPS.Z 640(DI), K1, Z24
+	VADDPS    Z24, Z10, Z10
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, 320(DI)
+	VMOVUPS   Z6, 384(DI)
+	VMOVUPS   Z7, 448(DI)
+	VMOVUPS   Z8, 512(DI)
+	VMOVUPS   Z9, 576(DI)
+	VMOVUPS   Z10, K1, 640(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z11, Z11
+	VADDPS    64(DI), Z12, Z12
+	VADDPS    128(DI), Z13, Z13
+	VADDPS    192(DI), Z14, Z14
+	VADDPS    256(DI), Z15, Z15
+	VADDPS    320(DI), Z16, Z16
+	VADDPS    384(DI), Z17, Z17
+	VADDPS    448(DI), Z18, Z18
+	VADDPS    512(DI), Z19, Z19
+	VADDPS    576(DI), Z20, Z20
+	VMOVUPS.Z 640(DI), K1, Z24
+	VADDPS    Z24, Z21, Z21
+
+first1:
+	VMOVUPS      Z11, (DI)
+	VMOVUPS      Z12, 64(DI)
+	VMOVUPS      Z13, 128(DI)
+	VMOVUPS      Z14, 192(DI)
+	VMOVUPS      Z15, 256(DI)
+	VMOVUPS      Z16, 320(DI)
+	VMOVUPS      Z17, 384(DI)
+	VMOVUPS      Z18, 448(DI)
+	VMOVUPS      Z19, 512(DI)
+	VMOVUPS      Z20, 576(DI)
+	VMOVUPS      Z21, K1, 640(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z24
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z24, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z19, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z20, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z21, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_2x192(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_2x192(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  72(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	LEAQ   (R11)(R9*2), R12
+	LEAQ   (R12)(R9*2), R13
+	LEAQ   (R13)(R9*2), R14
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Z24
+	VBROADCASTSS (R8)(BX*4), Z25
+	VMOVUPS      (CX), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z12
+	VMOVUPS      (CX)(R9*1), Z27
+	VFMADD231PS  Z27, Z24, Z1
+	VFMADD231PS  Z27, Z25, Z13
+	VMOVUPS      (CX)(R9*2), Z28
+	VFMADD231PS  Z28, Z24, Z2
+	VFMADD231PS  Z28, Z25, Z14
+	VMOVUPS      (CX)(R10*1), Z29
+	VFMADD231PS  Z29, Z24, Z3
+	VFMADD231PS  Z29, Z25, Z15
+	VMOVUPS      (CX)(R9*4), Z30
+	VFMADD231PS  Z30, Z24, Z4
+	VFMADD231PS  Z30, Z25, Z16
+	VMOVUPS      (CX)(R11*1), Z31
+	VFMADD231PS  Z31, Z24, Z5
+	VFMADD231PS  Z31, Z25, Z17
+	VMOVUPS      (CX)(R10*2), Z26
+	VFMADD231PS  Z26, Z24, Z6
+	VFMADD231PS  Z26, Z25, Z18
+	VMOVUPS      (CX)(R12*1), Z27
+	VFMADD231PS  Z27, Z24, Z7
+	VFMADD231PS  Z27, Z25, Z19
+	VMOVUPS      (CX)(R9*8), Z28
+	VFMADD231PS  Z28, Z24, Z8
+	VFMADD231PS  Z28, Z25, Z20
+	VMOVUPS      (CX)(R13*1), Z29
+	VFMADD231PS  Z29, Z24, Z9
+	VFMADD231PS  Z29, Z25, Z21
+	VMOVUPS      (CX)(R11*2), Z30
+	VFMADD231PS  Z30, Z24, Z10
+	VFMADD231PS  Z30, Z25, Z22
+	VMOVUPS.Z    (CX)(R14*1), K1, Z31
+	VFMADD231PS  Z31, Z24, Z11
+	VFMADD231PS  Z31, Z25, Z23
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ      48(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VADDPS    384(DI), Z6, Z6
+	VADDPS    448(DI), Z7, Z7
+	VADDPS    512(DI), Z8, Z8
+	VADDPS    576(DI), Z9, Z9
+	VADDPS    640(DI), Z10, Z10
+	VMOVUPS.Z 704(DI), K1, Z26
+	VADDPS    Z26, Z11, Z11
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, 320(DI)
+	VMOVUPS   Z6, 384(DI)
+	VMOVUPS   Z7, 448(DI)
+	VMOVUPS   Z8, 512(DI)
+	VMOVUPS   Z9, 576(DI)
+	VMOVUPS   Z10, 640(DI)
+	VMOVUPS   Z11, K1, 704(DI)
+	MOVQ      56(DX), DI
+	CMPQ      64(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VADDPS    128(DI), Z14, Z14
+	VADDPS    192(DI), Z15, Z15
+	VADDPS    256(DI), Z16, Z16
+	VADDPS    320(DI), Z17, Z17
+	VADDPS    384(DI), Z18, Z18
+	VADDPS    448(DI), Z19, Z19
+	VADDPS    512(DI), Z20, Z20
+	VADDPS    576(DI), Z21, Z21
+	VADDPS    640(DI), Z22, Z22
+	VMOVUPS.Z 704(DI), K1, Z26
+	VADDPS    Z26, Z23, Z23
+
+first1:
+	VMOVUPS      Z12, (DI)
+	VMOVUPS      Z13, 64(DI)
+	VMOVUPS      Z14, 128(DI)
+	VMOVUPS      Z15, 192(DI)
+	VMOVUPS      Z16, 256(DI)
+	VMOVUPS      Z17, 320(DI)
+	VMOVUPS      Z18, 384(DI)
+	VMOVUPS      Z19, 448(DI)
+	VMOVUPS      Z20, 512(DI)
+	VMOVUPS      Z21, 576(DI)
+	VMOVUPS      Z22, 640(DI)
+	VMOVUPS      Z23, K1, 704(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z26
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z26, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z19, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z20, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z21, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z22, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z23, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
 // func peakAVX512(n int)
 // Requires: AVX, AVX512F
 TEXT ·peakAVX512(SB), NOSPLIT, $0-8
@@ -12946,6 +15492,459 @@ next:
 	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func listAVX2_1x16(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·listAVX2_1x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Y2
+	VMOVUPS      (CX), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VMOVUPS      32(CX), Y4
+	VFMADD231PS  Y4, Y2, Y1
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ   48(DX), DI
+	CMPQ   64(DX), $0x00
+	JEQ    first0
+	VADDPS (DI), Y0, Y0
+	VADDPS 32(DI), Y1, Y1
+
+first0:
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	MOVL         $0x80000000, AX
+	VMOVD        AX, X3
+	VPBROADCASTD X3, Y3
+	VPCMPEQD     Y3, Y0, Y0
+	VPCMPEQD     Y3, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX2_1x32(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·listAVX2_1x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Y4
+	VMOVUPS      (CX), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VMOVUPS      32(CX), Y6
+	VFMADD231PS  Y6, Y4, Y1
+	VMOVUPS      (CX)(R9*1), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VMOVUPS      32(CX)(R9*1), Y8
+	VFMADD231PS  Y8, Y4, Y3
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ   48(DX), DI
+	CMPQ   64(DX), $0x00
+	JEQ    first0
+	VADDPS (DI), Y0, Y0
+	VADDPS 32(DI), Y1, Y1
+	VADDPS 64(DI), Y2, Y2
+	VADDPS 96(DI), Y3, Y3
+
+first0:
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y3, 96(DI)
+	MOVL         $0x80000000, AX
+	VMOVD        AX, X5
+	VPBROADCASTD X5, Y5
+	VPCMPEQD     Y5, Y0, Y0
+	VPCMPEQD     Y5, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPCMPEQD     Y5, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPCMPEQD     Y5, Y3, Y3
+	VPOR         Y3, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX2_1x48(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·listAVX2_1x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Y6
+	VMOVUPS      (CX), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      32(CX), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VMOVUPS      (CX)(R9*1), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VMOVUPS      32(CX)(R9*1), Y10
+	VFMADD231PS  Y10, Y6, Y3
+	VMOVUPS      (CX)(R9*2), Y11
+	VFMADD231PS  Y11, Y6, Y4
+	VMOVUPS      32(CX)(R9*2), Y12
+	VFMADD231PS  Y12, Y6, Y5
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ   48(DX), DI
+	CMPQ   64(DX), $0x00
+	JEQ    first0
+	VADDPS (DI), Y0, Y0
+	VADDPS 32(DI), Y1, Y1
+	VADDPS 64(DI), Y2, Y2
+	VADDPS 96(DI), Y3, Y3
+	VADDPS 128(DI), Y4, Y4
+	VADDPS 160(DI), Y5, Y5
+
+first0:
+	VMOVUPS      Y0, (DI)
+	VMOVUPS      Y1, 32(DI)
+	VMOVUPS      Y2, 64(DI)
+	VMOVUPS      Y3, 96(DI)
+	VMOVUPS      Y4, 128(DI)
+	VMOVUPS      Y5, 160(DI)
+	MOVL         $0x80000000, AX
+	VMOVD        AX, X7
+	VPBROADCASTD X7, Y7
+	VPCMPEQD     Y7, Y0, Y0
+	VPCMPEQD     Y7, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPCMPEQD     Y7, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPCMPEQD     Y7, Y3, Y3
+	VPOR         Y3, Y0, Y0
+	VPCMPEQD     Y7, Y4, Y4
+	VPOR         Y4, Y0, Y0
+	VPCMPEQD     Y7, Y5, Y5
+	VPOR         Y5, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX2_2x16(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·listAVX2_2x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Y4
+	VBROADCASTSS (R8)(BX*4), Y5
+	VMOVUPS      (CX), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y2
+	VMOVUPS      32(CX), Y7
+	VFMADD231PS  Y7, Y4, Y1
+	VFMADD231PS  Y7, Y5, Y3
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ   48(DX), DI
+	CMPQ   64(DX), $0x00
+	JEQ    first0
+	VADDPS (DI), Y0, Y0
+	VADDPS 32(DI), Y1, Y1
+
+first0:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	MOVQ    56(DX), DI
+	CMPQ    64(DX), $0x00
+	JEQ     first1
+	VADDPS  (DI), Y2, Y2
+	VADDPS  32(DI), Y3, Y3
+
+first1:
+	VMOVUPS      Y2, (DI)
+	VMOVUPS      Y3, 32(DI)
+	MOVL         $0x80000000, AX
+	VMOVD        AX, X6
+	VPBROADCASTD X6, Y6
+	VPCMPEQD     Y6, Y0, Y0
+	VPCMPEQD     Y6, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPCMPEQD     Y6, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPCMPEQD     Y6, Y3, Y3
+	VPOR         Y3, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX2_2x32(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·listAVX2_2x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Y8
+	VBROADCASTSS (R8)(BX*4), Y9
+	VMOVUPS      (CX), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y4
+	VMOVUPS      32(CX), Y11
+	VFMADD231PS  Y11, Y8, Y1
+	VFMADD231PS  Y11, Y9, Y5
+	VMOVUPS      (CX)(R9*1), Y12
+	VFMADD231PS  Y12, Y8, Y2
+	VFMADD231PS  Y12, Y9, Y6
+	VMOVUPS      32(CX)(R9*1), Y13
+	VFMADD231PS  Y13, Y8, Y3
+	VFMADD231PS  Y13, Y9, Y7
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ   48(DX), DI
+	CMPQ   64(DX), $0x00
+	JEQ    first0
+	VADDPS (DI), Y0, Y0
+	VADDPS 32(DI), Y1, Y1
+	VADDPS 64(DI), Y2, Y2
+	VADDPS 96(DI), Y3, Y3
+
+first0:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	MOVQ    56(DX), DI
+	CMPQ    64(DX), $0x00
+	JEQ     first1
+	VADDPS  (DI), Y4, Y4
+	VADDPS  32(DI), Y5, Y5
+	VADDPS  64(DI), Y6, Y6
+	VADDPS  96(DI), Y7, Y7
+
+first1:
+	VMOVUPS      Y4, (DI)
+	VMOVUPS      Y5, 32(DI)
+	VMOVUPS      Y6, 64(DI)
+	VMOVUPS      Y7, 96(DI)
+	MOVL         $0x80000000, AX
+	VMOVD        AX, X10
+	VPBROADCASTD X10, Y10
+	VPCMPEQD     Y10, Y0, Y0
+	VPCMPEQD     Y10, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPCMPEQD     Y10, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPCMPEQD     Y10, Y3, Y3
+	VPOR         Y3, Y0, Y0
+	VPCMPEQD     Y10, Y4, Y4
+	VPOR         Y4, Y0, Y0
+	VPCMPEQD     Y10, Y5, Y5
+	VPOR         Y5, Y0, Y0
+	VPCMPEQD     Y10, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPCMPEQD     Y10, Y7, Y7
+	VPOR         Y7, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	ORQ          AX, 80(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX2_2x48(t *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·listAVX2_2x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	MOVQ   32(DX), R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	XORQ   BX, BX
+	CMPQ   40(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VBROADCASTSS (SI)(BX*4), Y12
+	VBROADCASTSS (R8)(BX*4), Y13
+	VMOVUPS      (CX), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y6
+	VMOVUPS      32(CX), Y15
+	VFMADD231PS  Y15, Y12, Y1
+	VFMADD231PS  Y15, Y13, Y7
+	VMOVUPS      (CX)(R9*1), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y8
+	VMOVUPS      32(CX)(R9*1), Y15
+	VFMADD231PS  Y15, Y12, Y3
+	VFMADD231PS  Y15, Y13, Y9
+	VMOVUPS      (CX)(R9*2), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y10
+	VMOVUPS      32(CX)(R9*2), Y15
+	VFMADD231PS  Y15, Y12, Y5
+	VFMADD231PS  Y15, Y13, Y11
+	INCQ         BX
+	CMPQ         BX, 40(DX)
+	JLT          loop
+
+store:
+	MOVQ   48(DX), DI
+	CMPQ   64(DX), $0x00
+	JEQ    first0
+	VADDPS (DI), Y0, Y0
+	VADDPS 32(DI), Y1, Y1
+	VADDPS 64(DI), Y2, Y2
+	VADDPS 96(DI), Y3, Y3
+	VADDPS 128(DI), Y4, Y4
+	VADDPS 160(DI), Y5, Y5
+
+first0:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, 64(DI)
+	VMOVUPS Y3, 96(DI)
+	VMOVUPS Y4, 128(DI)
+	VMOVUPS Y5, 160(DI)
+	MOVQ    56(DX), DI
+	CMPQ    64(DX), $0x00
+	JEQ     first1
+	VADDPS  (DI), Y6, Y6
+	VADDPS  32(DI), Y7, Y7
+	VADDPS  64(DI), Y8, Y8
+	VADDPS  96(DI), Y9, Y9
+	VADDPS  128(DI), Y10, Y10
+	VADDPS  160(DI), Y11, Y11
+
+first1:
+	VMOVUPS      Y6, (DI)
+	VMOVUPS      Y7, 32(DI)
+	VMOVUPS      Y8, 64(DI)
+	VMOVUPS      Y9, 96(DI)
+	VMOVUPS      Y10, 128(DI)
+	VMOVUPS      Y11, 160(DI)
+	MOVL         $0x80000000, AX
+	VMOVD        AX, X14
+	VPBROADCASTD X14, Y14
+	VPCMPEQD     Y14, Y0, Y0
+	VPCMPEQD     Y14, Y1, Y1
+	VPOR         Y1, Y0, Y0
+	VPCMPEQD     Y14, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VPCMPEQD     Y14, Y3, Y3
+	VPOR         Y3, Y0, Y0
+	VPCMPEQD     Y14, Y4, Y4
+	VPOR         Y4, Y0, Y0
+	VPCMPEQD     Y14, Y5, Y5
+	VPOR         Y5, Y0, Y0
+	VPCMPEQD     Y14, Y6, Y6
+	VPOR         Y6, Y0, Y0
+	VPCMPEQD     Y14, Y7, Y7
+	VPOR         Y7, Y0, Y0
+	VPCMPEQD     Y14, Y8, Y8
+	VPOR         Y8, Y0, Y0
+	VPCMPEQD     Y14, Y9, Y9
+	VPOR         Y9, Y0, Y0
+	VPCMPEQD     Y14, Y10, Y10
+	VPOR         Y10, Y0, Y0
+	VPCMPEQD     Y14, Y11, Y11
+	VPOR         Y11, Y0, Y0
+	VMOVMSKPS    Y0, AX
+	ORQ          AX, 80(DX)
 	VZEROUPPER
 	RET
 
@@ -14868,6 +17867,61 @@ next:
 	ADDQ $0x18, DI
 	DECQ 48(DX)
 	JNZ  segment
+	VZEROUPPER
+	RET
+
+// func scanAVX512(t *byte)
+// Requires: AVX, AVX512F, BMI2, POPCNT
+TEXT ·scanAVX512(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), DX
+	MOVQ         (DX), AX
+	MOVQ         32(DX), DI
+	MOVQ         8(DX), BX
+	MOVQ         40(DX), R8
+	MOVQ         16(DX), CX
+	MOVQ         24(DX), SI
+	XORQ         R9, R9
+	MOVL         $0x7fffffff, R10
+	VPBROADCASTD R10, Z4
+	VPBROADCASTD 56(DX), Z3
+	MOVQ         48(DX), R10
+	VMOVDQU32    (R10), Z2
+	MOVL         $0x0000ffff, R10
+	KMOVW        R10, K1
+
+loop:
+	CMPQ  CX, $0x10
+	JGE   whole
+	TESTQ CX, CX
+	JLE   done
+	MOVL  $0x00000001, R10
+	SHLXL CX, R10, R10
+	DECL  R10
+	KMOVW R10, K1
+
+whole:
+	VMOVUPS.Z     (AX), K1, Z0
+	VPTESTMD      Z4, Z0, K2
+	VMOVUPS.Z     (BX), K1, Z1
+	VPTESTMD      Z4, Z1, K3
+	KORW          K3, K2, K2
+	KMOVW         K2, R10
+	VPCOMPRESSD.Z Z2, K2, Z5
+	VMOVDQU32     Z5, (SI)(R9*4)
+	VCOMPRESSPS.Z Z0, K2, Z5
+	VMOVUPS       Z5, (DI)(R9*4)
+	ADDQ          $0x40, AX
+	VCOMPRESSPS.Z Z1, K2, Z5
+	VMOVUPS       Z5, (R8)(R9*4)
+	ADDQ          $0x40, BX
+	POPCNTL       R10, R10
+	ADDQ          R10, R9
+	VPADDD        Z3, Z2, Z2
+	SUBQ          $0x10, CX
+	JMP           loop
+
+done:
+	MOVQ R9, 64(DX)
 	VZEROUPPER
 	RET
 

@@ -1,0 +1,379 @@
+package gemm
+
+import (
+	"math"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/manifold-gen/manifold/shared/tensor/internal/cpu"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/pool"
+	"github.com/manifold-gen/manifold/shared/tensor/internal/vec"
+)
+
+// MatMulSparse is MatMul, or MatMulPacked where packed is not nil, for an A of which many elements are zero. It leaves
+// out the products of zeros, which changes no bit:
+//
+//   - A product of zero and a finite number is +0 or -0, and does not change a sum other than -0. Where B is not finite
+//     everywhere the product is computed whole.
+//   - A sum, which begins with +0, becomes -0 only by a product that is too small for a float32; adding the +0 of a
+//     later product of zeros would make it +0 again. So a part in which a result is -0 is computed again, whole.
+//
+// Rows of A are taken two by two, with a list of those k where one of them is not zero. Where the lists are long, or
+// there are no kernels for them, the product is computed whole, too.
+func MatMulSparse(c, a, b []float32, packed *Packed[float32], p Product, ep Epilogue[float32]) {
+	lenB := len(b)
+	if packed != nil {
+		p.TransB, p.LDB, p.StrideB, lenB = false, 0, 0, -1
+	}
+	p = p.normal(len(c), len(a), lenB)
+	if p.M == 0 || p.N == 0 {
+		return
+	}
+	j := newJob[float32]()
+	defer j.release()
+	kern := kernelsFor[float32]()
+	flops := 2 * float64(p.M) * float64(p.N) * float64(p.K)
+	listed := kern.list != nil || cpu.Active() == cpu.Portable
+	if !listed || p.Batch > 1 || p.K == 0 || p.LDB > maxListed || flops < smallWork/4 ||
+		packed == nil && p.M < minListed || dense(a) {
+		j.matmul(c, a, b, packed, p, ep)
+		return
+	}
+	t := &j.sparse
+	t.begin(c, a, b, packed, p, kern)
+	pool.Run(t.bands+t.pieces, t)
+	if t.packs {
+		packed = &t.packed
+	}
+	if t.infinite.Load() || t.share() > worthListing {
+		j.matmul(c, a, b, packed, p, ep)
+		return
+	}
+	t.whole = j.prepare(c, a, b, packed, p, ep)
+	j.sums = sums[float32]{} // sums are for ep, after both ways
+	t.cut()
+	t.listed = true
+	dispatch(t.grid.count(), t, flops)
+}
+
+// dense says whether hardly any of some elements, taken all over x, is zero: then lists would be made in vain.
+func dense(x []float32) bool {
+	const samples = 512
+	zeros, n := 0, 0
+	for i, step := 0, len(x)/samples|1; i < len(x); i += step {
+		if x[i] == 0 {
+			zeros++
+		}
+		n++
+	}
+	return 10*zeros < n
+}
+
+const (
+	// maxListed is the longest row of B such that its offsets in a block are int32.
+	maxListed = 1 << 20
+	// minListed is how many rows are worth packing B for.
+	minListed = 16
+	// worthListing is the share of a product above which the listed kernels, which read a line of B for every two rows,
+	// are slower than the others.
+	worthListing = 0.7
+	// listRows is the most rows of a listed kernel.
+	listRows = 2
+	// listBlock is the room of a list for a block of k: a scan writes whole vectors.
+	listBlock = BlockK + Width
+	// scanRows are listed by one part.
+	scanRows = Width
+)
+
+// listed is the argument of a listed kernel, which computes, for rows r and panels p,
+//
+//	acc = 0
+//	for i = 0 .. n-1: acc[r][p*16+j] = fma(values[r][i], B(p, at[i], j), acc[r][p*16+j])   for j < 16
+//	c[r][p*16+j] = acc, or c[r][p*16+j] + acc if add
+//
+// and sets negative if a result is -0. The assembly knows the layout.
+type listed struct {
+	b        unsafe.Pointer // the first panel
+	panel    int            // bytes from one panel to the next
+	at       unsafe.Pointer // n times int32: bytes from b to a line
+	values   [listRows]unsafe.Pointer
+	n        int
+	c        [listRows]unsafe.Pointer
+	add      int // 0: the block is stored
+	mask     int // the columns of the last panel that exist, a bit each
+	negative int
+}
+
+// scan is the argument of a kernel that lists the columns in which one of two rows is not 0: at and values as those of
+// listed, count of them. Up to Width elements beyond those are written, too.
+type scan struct {
+	a      [listRows]unsafe.Pointer
+	n      int
+	at     unsafe.Pointer
+	values [listRows]unsafe.Pointer
+	from   unsafe.Pointer // Width times int32: what at holds for the first columns
+	step   int            // what it holds more for the next
+	count  int
+}
+
+// sparseTask prepares a product and then computes its parts. The parts of the preparation are bands of rows to list,
+// then pieces of B to look at, and to pack where the kernels cannot read it as it lies.
+type sparseTask struct {
+	whole    *productTask[float32]
+	kern     kernels
+	p        Product
+	c, a     []float32
+	b        []float32 // in panels, or row-major
+	packs    bool
+	packed   Packed[float32] // if packs
+	packing  packTask[float32]
+	listed   bool // the preparation is done
+	infinite atomic.Bool
+	total    atomic.Int64 // entries of all lists
+
+	blocks, bands, pieces, panels int
+	line, panel                   int          // bytes from one line of B to the next, and from one panel to the next
+	first                         [Width]int32 // bytes from a line to the next ones
+	grid                          grid         // rows are pairs
+	at                            []int32
+	values                        []float32
+	counts                        []int32
+	room                          []float32 // for a packed B
+}
+
+// kept is the task's memory.
+func (t *sparseTask) kept() sparseTask {
+	return sparseTask{at: t.at, values: t.values, counts: t.counts, room: t.room}
+}
+
+// pieceLen are the elements of B that a part of the preparation looks at.
+const pieceLen = 1 << 15
+
+func (t *sparseTask) begin(c, a, b []float32, packed *Packed[float32], p Product, kern kernels) {
+	t.kern, t.p, t.c, t.a = kern, p, c, a
+	t.blocks, t.panels = (p.K+BlockK-1)/BlockK, panelsOf(p.N)
+	t.bands = (p.M + scanRows - 1) / scanRows
+	t.line, t.panel = Width*4, p.K*Width*4
+	t.packs = packed == nil && (p.TransB || !kern.masked)
+	switch {
+	case packed != nil:
+		t.b = packed.Data
+	case t.packs:
+		t.room = grow(t.room, PackedLen(p.K, p.N))
+		t.b, t.packed = t.room, Packed[float32]{K: p.K, N: p.N, Data: t.room}
+		t.packing = packTask[float32]{dst: t.room, src: b, k: p.K, n: p.N, ld: p.LDB, trans: p.TransB}
+	default:
+		t.b = b[:(p.K-1)*p.LDB+p.N]
+		t.line, t.panel = p.LDB*4, Width*4
+	}
+	if t.pieces = (len(t.b) + pieceLen - 1) / pieceLen; t.packs {
+		t.pieces = t.panels
+	}
+	for i := range t.first {
+		t.first[i] = int32(i * t.line)
+	}
+	pairs := (p.M + 1) / listRows
+	n := pairs * t.blocks * listBlock
+	t.at, t.values, t.counts = grow(t.at, n), grow(t.values, listRows*n), grow(t.counts, pairs*t.blocks)
+}
+
+// share is the length of the lists in that of all k.
+func (t *sparseTask) share() float64 {
+	return float64(t.total.Load()) / float64((t.p.M+1)/listRows*t.p.K)
+}
+
+// cut cuts the product into parts: as few chunks of panels as the kernels allow, and enough bands of rows.
+func (t *sparseTask) cut() {
+	pairs, most := (t.p.M+1)/listRows, Width/2
+	if t.kern.list != nil {
+		most = len(t.kern.list[0])
+	}
+	if most < Width/2 {
+		most = most * 4 // a part runs them several times
+	}
+	chunks := (t.panels + most - 1) / most
+	g := &t.grid
+	*g = grid{rows: pairs, bandRows: pairs, panels: t.panels, chunkPanels: (t.panels + chunks - 1) / chunks, items: 1}
+	perRow := 2 * listRows * Width * float64(g.chunkPanels) * float64(t.p.K)
+	want := 4 * pool.Threads()
+	for (g.count() < want || float64(g.bandRows)*perRow > partFlops) && g.bandRows > 8 {
+		g.bandRows = (g.bandRows + 1) / 2
+	}
+	g.bandRows = (pairs + g.bands - 1) / g.bands
+	g.count()
+}
+
+// Do does a part of the preparation or of the product.
+func (t *sparseTask) Do(i int) {
+	switch {
+	case t.listed:
+		t.part(t.grid.at(i))
+	case i < t.bands:
+		t.list(i)
+	default:
+		t.look(i - t.bands)
+	}
+}
+
+// look packs a piece of B, if that is wanted, and sees whether it is finite: if it is not, nor is the sum.
+func (t *sparseTask) look(piece int) {
+	n := pieceLen
+	if t.packs {
+		t.packing.Do(piece)
+		n = t.p.K * Width
+	}
+	s := float64(vec.Sum(t.b[piece*n : min((piece+1)*n, len(t.b))]))
+	if math.IsInf(s, 0) || math.IsNaN(s) {
+		t.infinite.Store(true)
+	}
+}
+
+// list lists the elements of a band of rows that are not zero.
+func (t *sparseTask) list(band int) {
+	r0 := band * scanRows
+	rows := min(scanRows, t.p.M-r0)
+	s := newScratch[float32]()
+	defer s.release()
+	var a []float32
+	ld := t.p.LDA
+	if !t.p.TransA {
+		a = t.a[r0*ld:]
+	} else {
+		ld = (t.p.K + Width - 1) / Width * Width
+		s.a = grow(s.a, scanRows*ld)
+		for k := 0; k < t.p.K; k += Width {
+			copyRows(s.a[k:], t.a[k*t.p.LDA+r0:], rows, min(Width, t.p.K-k), t.p.LDA, ld)
+		}
+		a = s.a
+	}
+	total := 0
+	for r := 0; r < rows; r += listRows {
+		other := min(r+1, rows-1) // an odd last row is listed with itself
+		for block := range t.blocks {
+			k0 := block * BlockK
+			n := min(BlockK, t.p.K-k0)
+			total += t.scan(s, (r0+r)/listRows, block, a[r*ld+k0:r*ld+k0+n], a[other*ld+k0:other*ld+k0+n])
+		}
+	}
+	t.total.Add(int64(total))
+}
+
+// place is where the list of a pair of rows in a block begins.
+func (t *sparseTask) place(pair, block int) int { return (pair*t.blocks + block) * listBlock }
+
+// scan lists a block of two rows.
+func (t *sparseTask) scan(s *scratch[float32], pair, block int, x, y []float32) int {
+	i := t.place(pair, block)
+	at, vx, vy := t.at[i:i+listBlock], t.values[2*i:2*i+listBlock], t.values[2*i+listBlock:2*i+2*listBlock]
+	n := 0
+	if t.kern.scan != nil {
+		s.scan = scan{
+			a: [listRows]unsafe.Pointer{first(x), first(y)}, n: len(x), at: first(at),
+			values: [listRows]unsafe.Pointer{first(vx), first(vy)}, from: unsafe.Pointer(&t.first), step: Width * t.line,
+		}
+		t.kern.scan(unsafe.Pointer(&s.scan))
+		n = s.scan.count
+	} else {
+		for k, v := range x {
+			at[n], vx[n], vy[n] = int32(k*t.line), v, y[k]
+			if v != 0 || y[k] != 0 {
+				n++
+			}
+		}
+	}
+	t.counts[pair*t.blocks+block] = int32(n)
+	return n
+}
+
+// part computes a part of the product.
+func (t *sparseTask) part(q part) {
+	p := &t.p
+	s := newScratch[float32]()
+	l := &s.list
+	*l = listed{panel: t.panel}
+	for block := range t.blocks {
+		l.add = min(block, 1)
+		for pair := q.r0; pair < q.r1; pair++ {
+			i := t.place(pair, block)
+			l.at, l.n = unsafe.Pointer(&t.at[i]), int(t.counts[pair*t.blocks+block])
+			l.values = [listRows]unsafe.Pointer{unsafe.Pointer(&t.values[2*i]), unsafe.Pointer(&t.values[2*i+listBlock])}
+			t.row(s, q, block, pair)
+		}
+	}
+	negative := l.negative != 0
+	s.release()
+	q.r0, q.r1 = q.r0*listRows, min(q.r1*listRows, p.M)
+	if negative {
+		t.whole.compute(q, -1)
+	}
+	if ep := t.whole.j.ep; ep != nil {
+		rows, col, cols := q.r1-q.r0, q.p0*Width, min(q.p1*Width, p.N)-q.p0*Width
+		ep.Finish(t.c[q.r0*p.LDC+col:(q.r1-1)*p.LDC+col+cols], p.LDC, q.r0, col, rows, cols)
+	}
+}
+
+// row runs the kernels over the panels of a part for a pair of rows.
+func (t *sparseTask) row(s *scratch[float32], q part, block, pair int) {
+	p, l := &t.p, &s.list
+	rows := min(listRows, p.M-pair*listRows)
+	most := 1
+	if t.kern.list != nil {
+		most = len(t.kern.list[0])
+	}
+	for at := q.p0; at < q.p1; {
+		n := min(most, q.p1-at)
+		col := at * Width
+		width := min(n*Width, p.N-col)
+		l.b = unsafe.Pointer(&t.b[(at*t.panel+block*BlockK*t.line)/4])
+		l.mask = 1<<(width-(n-1)*Width) - 1
+		for r := range rows {
+			l.c[r] = unsafe.Pointer(&t.c[(pair*listRows+r)*p.LDC+col])
+		}
+		switch {
+		case t.kern.list == nil:
+			listPortable(l, rows)
+		case t.kern.masked || width == n*Width:
+			t.kern.list[rows-1][n-1](unsafe.Pointer(l))
+		default:
+			s.listPadded(t.kern.list[rows-1][n-1], rows, n*Width, width)
+		}
+		at += n
+	}
+}
+
+// listPadded runs a listed kernel on a padded tile and moves the columns that exist.
+func (s *scratch[T]) listPadded(kernel func(unsafe.Pointer), rows, padded, width int) {
+	l := &s.list
+	tmp := (*[maxRows * maxPanels * Width]float32)(unsafe.Pointer(&s.tmp))
+	c := l.c
+	for r := range rows {
+		x := tmp[r*padded : (r+1)*padded]
+		copy(x, unsafe.Slice((*float32)(c[r]), width))
+		l.c[r] = unsafe.Pointer(&x[0])
+	}
+	kernel(unsafe.Pointer(l))
+	for r := range rows {
+		copy(unsafe.Slice((*float32)(c[r]), width), tmp[r*padded:])
+	}
+}
+
+// listPortable is the kernel of one panel in plain Go.
+func listPortable(l *listed, rows int) {
+	at := unsafe.Slice((*int32)(l.at), l.n)
+	for r := range rows {
+		var acc [Width]float32
+		values := unsafe.Slice((*float32)(l.values[r]), l.n)
+		for i, off := range at {
+			fmaRow32(&acc, values[i], (*[Width]float32)(unsafe.Add(l.b, int(off))))
+		}
+		for j := 0; l.mask>>j&1 != 0; j++ {
+			c := (*float32)(unsafe.Add(l.c[r], 4*j))
+			if l.add != 0 {
+				acc[j] += *c
+			}
+			if *c = acc[j]; math.Float32bits(acc[j]) == 1<<31 {
+				l.negative = 1
+			}
+		}
+	}
+}
