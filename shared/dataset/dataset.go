@@ -110,7 +110,9 @@ func (p *Pictures) Picture(i int, dst []float32) error {
 	if err := checkPicture(p, i, len(dst)); err != nil {
 		return err
 	}
-	for j, v := range p.Bytes(i) {
+	src := p.Bytes(i)
+	dst = dst[:len(src)] // said once, not checked for every pixel
+	for j, v := range src {
 		dst[j] = signed[v]
 	}
 	return nil

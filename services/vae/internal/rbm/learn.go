@@ -8,26 +8,41 @@ import (
 // Gradient is the derivative of the mean negative log-likelihood, <dE>_data - <dE>_model, with the model's side
 // estimated by samples. Its tensors belong to the arena that they were computed in.
 type Gradient struct {
-	Weight      *tensor.Tensor // [V, H]: -<u h'>_data + <u h'>_model
+	Weight      *tensor.Tensor // [V, H]: -<u h'>_data + <u h'>_model; nil of Sides
 	VisibleBias *tensor.Tensor // [V]
 	HiddenBias  *tensor.Tensor // [H]
 	LogVariance *tensor.Tensor // [V]; nil unless Gaussian
+
+	units, means *tensor.Tensor // [B+C, V] and [B+C, H]: Weight is their product
 }
 
 // Contrast is the gradient from B rows of data and C samples of the model: v0 [B, V], v1 [C, V], and the means of
 // the hidden units given them, h0 [B, H] and h1 [C, H] (probabilities make for less noise than states; Hinton 2010,
 // section 3). The products of both sides are one, over the rows of the data and then the samples.
 func (m *RBM) Contrast(v0, h0, v1, h1 *tensor.Tensor, a *tensor.Arena) Gradient {
+	g := m.Sides(v0, h0, v1, h1, a)
+	g.Weight = a.New(tensor.Float32, m.Visible(), m.Hidden)
+	g.WeightInto(g.Weight)
+	return g
+}
+
+// WeightInto writes the gradient in the weights [V, H]. Pixels and sampled units are mostly 0, which is left out.
+func (g Gradient) WeightInto(dst *tensor.Tensor) { tensor.MatMulSparse(dst, g.units, g.means, true, false, nil) }
+
+// Sides is Contrast but for the weights' gradient, which WeightInto then computes in the place where it is wanted.
+func (m *RBM) Sides(v0, h0, v1, h1 *tensor.Tensor, a *tensor.Arena) Gradient {
 	V, H := m.Visible(), m.Hidden
 	B, C := v0.Dim(0), v1.Dim(0)
 	g := Gradient{
-		Weight: a.New(tensor.Float32, V, H), VisibleBias: a.New(tensor.Float32, V), HiddenBias: a.New(tensor.Float32, H),
+		VisibleBias: a.New(tensor.Float32, V), HiddenBias: a.New(tensor.Float32, H),
+		units: a.New(tensor.Float32, B+C, V), means: a.New(tensor.Float32, B+C, H),
 	}
 	if m.Units == Gaussian {
 		g.LogVariance = a.New(tensor.Float32, V)
 	}
 	mark := a.Mark()
 	defer a.Release(mark)
+	tensor.Concat(g.means, 0, h0, h1)
 	// Rows weighted by -1/B and 1/C, so that sums over rows are the difference of means.
 	weight := a.New(tensor.Float32, B+C, 1)
 	for i := range weight.F32() {
@@ -36,20 +51,20 @@ func (m *RBM) Contrast(v0, h0, v1, h1 *tensor.Tensor, a *tensor.Arena) Gradient 
 			weight.F32()[i] = 1 / float32(C)
 		}
 	}
-	v, h := a.New(tensor.Float32, B+C, V), a.New(tensor.Float32, B+C, H)
-	tensor.Concat(v, 0, v0, v1)
-	tensor.Concat(h, 0, h0, h1)
+	d := g.units // dA/db = -u
+	tensor.Concat(d, 0, v0, v1)
 	if m.Units == Gaussian {
-		m.contrastVariance(g.LogVariance, v, h, weight, a)
+		v := a.New(tensor.Float32, B+C, V)
+		v.CopyFrom(d)
+		m.contrastVariance(g.LogVariance, v, g.means, weight, a)
 	}
-	d := a.New(tensor.Float32, B+C, V) // dA/db = -u
-	tensor.Mul(d, v, weight)
+	tensor.Mul(d, d, weight)
 	if m.Units == Gaussian {
 		tensor.Mul(d, d, m.precision(a))
 	}
-	tensor.MatMul(g.Weight, d, h, true, false)
 	tensor.Sum(g.VisibleBias, d, 0)
-	tensor.Mul(h, h, weight)
+	h := a.New(tensor.Float32, B+C, H)
+	tensor.Mul(h, g.means, weight)
 	tensor.Sum(g.HiddenBias, h, 0)
 	return g
 }
@@ -78,6 +93,8 @@ type Step struct {
 	Rows   []rng.Row // room for one row each
 	// Sampled makes the last reconstruction a draw, as learned variances need it, and not a mean.
 	Sampled bool
+	// Shown, if not nil, gets the means of the first reconstruction of the first rows: [at most B, V].
+	Shown *tensor.Tensor
 }
 
 // at are the rows of draws of a sweep.
@@ -97,14 +114,18 @@ func (m *RBM) CD(v0 *tensor.Tensor, k int, s *Step, a *tensor.Arena) (h0, v1, h1
 	h0, h1 = a.New(tensor.Float32, B, m.Hidden), a.New(tensor.Float32, B, m.Hidden)
 	v1 = a.New(tensor.Float32, B, V)
 	m.HiddenMean(h0, v0, nil, a)
-	h1.CopyFrom(h0)
+	mean := h0
 	for i := range k {
-		m.DrawHidden(h1, h1, s.at(i))
+		m.DrawHidden(h1, mean, s.at(i))
 		m.VisibleMean(v1, h1, nil, a)
+		if i == 0 && s.Shown != nil {
+			copy(s.Shown.F32(), v1.F32())
+		}
 		if i < k-1 || s.Sampled {
 			m.DrawVisible(v1, v1, s.Rows, nil, a)
 		}
 		m.HiddenMean(h1, v1, nil, a)
+		mean = h1
 	}
 	return h0, v1, h1
 }

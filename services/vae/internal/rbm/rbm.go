@@ -114,10 +114,10 @@ func (m *RBM) hidden(x, v *tensor.Tensor, act tensor.Activation, a *tensor.Arena
 	}
 	ep := tensor.Epilogue{Bias: m.HiddenBias.Tensor, Act: act}
 	if m.up != nil {
-		tensor.MatMulPacked(x, v, m.up, &ep)
+		tensor.MatMulSparsePacked(x, v, m.up, &ep)
 		return
 	}
-	tensor.MatMulEx(x, v, m.Weight.Tensor, false, false, &ep)
+	tensor.MatMulSparse(x, v, m.Weight.Tensor, false, false, &ep)
 }
 
 // VisibleInput is b + W h: y [B, V], h [B, H].
@@ -126,10 +126,10 @@ func (m *RBM) VisibleInput(y, h *tensor.Tensor) { m.visible(y, h, tensor.ActNone
 func (m *RBM) visible(y, h *tensor.Tensor, act tensor.Activation) {
 	ep := tensor.Epilogue{Bias: m.VisibleBias.Tensor, Act: act}
 	if m.down != nil {
-		tensor.MatMulPacked(y, h, m.down, &ep)
+		tensor.MatMulSparsePacked(y, h, m.down, &ep)
 		return
 	}
-	tensor.MatMulEx(y, h, m.Weight.Tensor, false, true, &ep)
+	tensor.MatMulSparse(y, h, m.Weight.Tensor, false, true, &ep)
 }
 
 // precision is 1/s^2, 1 for labels.

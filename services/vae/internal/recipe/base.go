@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/manifold-gen/manifold/shared/dataset"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/picture"
 	"github.com/manifold-gen/manifold/shared/recipe"
@@ -65,27 +64,6 @@ const (
 	staticSeed = 0x7374617469630000
 )
 
-// row writes picture i of a split to x in [0, 1], binary where the recipe says so, and returns its class. Dynamic
-// binarisation is draw number draw at a step of s.
-func (b *base) row(x []float32, split *recipe.Split, i int, s rng.Stream, draw uint64, step uint32) (int32, error) {
-	at := split.Index(i)
-	if err := split.Picture(at, x); err != nil {
-		return 0, fault.Wrap("recipe.row", err)
-	}
-	dataset.ToUnit(x)
-	switch b.binarise {
-	case static:
-		which := uint32(0)
-		if split == &b.data.Selection {
-			which = 1 // registered splits number their pictures from 0 each
-		}
-		Binarise(x, b.uniform, rng.New(b.recipe.Seed^staticSeed), uint64(at), which)
-	case dynamic:
-		Binarise(x, b.uniform, s, draw, step)
-	}
-	return int32(split.Label(at)), nil
-}
-
 // Binarise makes a gray picture x binary: 1 with the probability of its value. uniform is memory of x's length.
 func Binarise(x, uniform []float32, s rng.Stream, draw uint64, step uint32) {
 	s.Uniform(uniform, draw, step, rng.Binarise)
@@ -97,30 +75,49 @@ func Binarise(x, uniform []float32, s rng.Stream, draw uint64, step uint32) {
 	}
 }
 
-// batch fills x [N, D] with the pictures of a training batch; the classes are nil for a model that is told none.
+// batch fills x [N, D] with the pictures of a training batch, in [0, 1], binary where the recipe says so; the classes
+// are nil for a model that is told none. Dynamic binarisation is by the draws at the batch's step.
 func (b *base) batch(x *tensor.Tensor, in train.Batch) ([]int32, error) {
-	return b.rows(x, len(in.Samples), func(i int, row []float32) (int32, error) {
-		return b.row(row, &b.data.Train, int(in.Samples[i]), in.Rng, in.Draws[i], uint32(in.Step))
+	return b.rows(x, &b.data.Train, in.Rng, uint32(in.Step), func(i int) (int, uint64) {
+		return int(in.Samples[i]), in.Draws[i]
 	})
 }
 
 // slice fills x [N, D] with pictures of a split from some place on, for evaluation.
 func (b *base) slice(x *tensor.Tensor, split *recipe.Split, from int) ([]int32, error) {
-	s := b.evalStream()
-	return b.rows(x, x.Dim(0), func(i int, row []float32) (int32, error) {
-		return b.row(row, split, from+i, s, uint64(from+i), 0)
-	})
+	return b.rows(x, split, b.evalStream(), 0, func(i int) (int, uint64) { return from + i, uint64(from + i) })
 }
 
-func (b *base) rows(x *tensor.Tensor, n int, row func(i int, row []float32) (int32, error)) ([]int32, error) {
-	d := b.size()
+// rows fills x with pictures of a split; at is which, and the number of its draw.
+func (b *base) rows(x *tensor.Tensor, split *recipe.Split, s rng.Stream, step uint32, at func(i int) (int, uint64)) (
+	[]int32, error,
+) {
+	n, d := x.Dim(0), b.size()
 	b.class = append(b.class[:0], make([]int32, n)...)
 	for i := range n {
-		c, err := row(i, x.F32()[i*d:(i+1)*d])
-		if err != nil {
-			return nil, err
+		sample, _ := at(i)
+		index := split.Index(sample)
+		if err := split.Picture(index, x.F32()[i*d:(i+1)*d]); err != nil {
+			return nil, fault.Wrap("recipe.rows", err)
 		}
-		b.class[i] = c
+		b.class[i] = int32(split.Label(index))
+	}
+	// dataset.ToUnit of all of them at once.
+	tensor.AddScalar(x, x, 1)
+	tensor.Scale(x, x, 0.5)
+	for i := range n {
+		row := x.F32()[i*d : (i+1)*d]
+		sample, draw := at(i)
+		switch b.binarise {
+		case static:
+			which := uint32(0)
+			if split == &b.data.Selection {
+				which = 1 // registered splits number their pictures from 0 each
+			}
+			Binarise(row, b.uniform, rng.New(b.recipe.Seed^staticSeed), uint64(split.Index(sample)), which)
+		case dynamic:
+			Binarise(row, b.uniform, s, draw, step)
+		}
 	}
 	if !b.labelled {
 		return nil, nil

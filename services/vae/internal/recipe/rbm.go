@@ -37,6 +37,9 @@ type learning struct {
 	Method string `yaml:"method,omitempty"`
 	Sweeps int    `yaml:"sweeps,omitempty"` // k, between two steps; 1
 	Chains int    `yaml:"chains,omitempty"` // persistent ones at each temperature; 100
+	// Sampled makes the last reconstruction of cd a draw and not a mean: noisier, and faster, because most of a drawn
+	// picture is 0.
+	Sampled bool `yaml:"sampled,omitempty" json:",omitempty"`
 	// Temperatures of tempered, 10, from 1 to Highest, 5, with equal ratios.
 	Temperatures int     `yaml:"temperatures,omitempty"`
 	Highest      float64 `yaml:"highest,omitempty"`
@@ -179,6 +182,9 @@ func (l *learning) check(w *violations) {
 	case methodCD, methodPCD, methodTempered:
 	default:
 		w.bad("learning.method", "%.40q, want cd, pcd or tempered", l.Method)
+	}
+	if l.Sampled && l.Method != methodCD {
+		w.bad("learning.sampled", "given, but the method is %s, whose chains are always drawn", l.Method)
 	}
 	w.count("learning.sweeps", l.Sweeps, 1, 1000)
 	w.count("learning.chains", l.Chains, 1, 10_000)

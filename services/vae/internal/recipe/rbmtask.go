@@ -16,8 +16,7 @@ import (
 )
 
 // rbmTask is a machine in training by contrastive divergence or persistent chains, alone or on top of others that were
-// learned before. The gradient is not that of a loss that can be written down, so Loss gives autograd the surrogate
-// sum(p * g) of every parameter p and its statistics g.
+// learned before. The gradient is not that of a loss that can be written down: Loss tells autograd what it is.
 type rbmTask struct {
 	base
 	learning learning
@@ -30,6 +29,8 @@ type rbmTask struct {
 	step     rbm.Step
 	draws    []rng.Row
 	a        *tensor.Arena // of chains and evaluations
+	gradient rbm.Gradient  // of the batch
+	write    func(i int, dst *tensor.Tensor)
 }
 
 // task is a machine of pixels in training.
@@ -71,7 +72,8 @@ func newRBMTask(r *Recipe, p *recipe.Pictures, c rbm.Config, binarise string, l 
 		}
 	}
 	t.base = newBase(r, p, binarise, c.Labels > 0, t.machine, identity...)
-	t.step.Sampled = variance
+	t.step.Sampled = variance || l.Sampled
+	t.write = t.writeGradient
 	return t
 }
 
@@ -199,7 +201,8 @@ func (t *rbmTask) AfterStep(step int, _ rng.Stream) error {
 const shown = 8
 
 // Loss implements train.Task. Its value is the cross-entropy of a reconstruction, or its squared error for Gaussian
-// pixels, of the first pictures of the batch; its gradient is the statistics'.
+// pixels, of the first pictures of the batch: the chain's first one where chains begin at the data, else one by means.
+// Its gradient is the statistics'.
 func (t *rbmTask) Loss(tape *autograd.Tape, b train.Batch) (*autograd.Value, error) {
 	a, m := tape.Arena(), t.machine
 	x := a.New(tensor.Float32, len(b.Samples), t.size())
@@ -213,38 +216,57 @@ func (t *rbmTask) Loss(tape *autograd.Tape, b train.Batch) (*autograd.Value, err
 	}
 	v0 := t.visible(x, class, t.draws, a)
 	var h0, v1, h1 *tensor.Tensor
+	var loss float64
 	if t.ladder == nil {
 		t.step.Stream, t.step.Draws = b.Rng, b.Draws
+		t.step.Shown = a.New(tensor.Float32, min(shown, v0.Dim(0)), m.Visible())
 		h0, v1, h1 = m.CD(v0, t.learning.Sweeps, &t.step, a)
+		loss = distance(m, v0, t.step.Shown, a)
 	} else {
 		v1 = t.ladder.Coldest(a)
 		h0, h1 = a.New(tensor.Float32, v0.Dim(0), m.Hidden), a.New(tensor.Float32, v1.Dim(0), m.Hidden)
 		m.HiddenMean(h0, v0, nil, a)
 		m.HiddenMean(h1, v1, nil, a)
+		loss = reconstruction(m, v0, min(shown, v0.Dim(0)), a)
 	}
-	g := m.Contrast(v0, h0, v1, h1, a)
+	t.gradient = m.Sides(v0, h0, v1, h1, a)
 	if t.learning.Sparsity > 0 {
-		g.Sparsity(h0, t.learning.Sparsity, t.learning.SparsityCost, a)
+		t.gradient.Sparsity(h0, t.learning.Sparsity, t.learning.SparsityCost, a)
 	}
-	grads := []*tensor.Tensor{g.Weight, g.VisibleBias, g.HiddenBias}
-	if t.variance {
-		grads = append(grads, g.LogVariance)
+	learned := t.params
+	if !t.variance {
+		learned = learned[:3]
 	}
-	return surrogate(tape, t.params, grads, reconstruction(m, v0, min(shown, v0.Dim(0)), a)), nil
+	return known(tape, loss, learned, t.write), nil
 }
 
-// surrogate is a loss of the given value whose gradient in params is grads.
-func surrogate(tape *autograd.Tape, params []*nn.Param, grads []*tensor.Tensor, value float64) *autograd.Value {
-	var sum *autograd.Value
-	for i, g := range grads {
-		s := autograd.Sum(autograd.Mul(params[i].On(tape), tape.Const(g)))
-		if sum == nil {
-			sum = s
-		} else {
-			sum = autograd.Add(sum, s)
-		}
+// writeGradient writes the gradient of the batch in parameter i.
+func (t *rbmTask) writeGradient(i int, dst *tensor.Tensor) {
+	switch i {
+	case 0:
+		t.gradient.WeightInto(dst)
+	case 1:
+		dst.CopyFrom(t.gradient.VisibleBias)
+	case 2:
+		dst.CopyFrom(t.gradient.HiddenBias)
+	default:
+		dst.CopyFrom(t.gradient.LogVariance)
 	}
-	return autograd.AddScalar(sum, value-sum.Item())
+}
+
+// known is a loss of the given value whose gradient in params is known.
+func known(tape *autograd.Tape, value float64, params []*nn.Param, write func(i int, dst *tensor.Tensor),
+) *autograd.Value {
+	in := tape.List(len(params))
+	for i, p := range params {
+		in[i] = p.On(tape)
+	}
+	return autograd.Known(value, in, write)
+}
+
+// surrogate is known for gradients that are there already.
+func surrogate(tape *autograd.Tape, params []*nn.Param, grads []*tensor.Tensor, value float64) *autograd.Value {
+	return known(tape, value, params[:len(grads)], func(i int, dst *tensor.Tensor) { dst.CopyFrom(grads[i]) })
 }
 
 // reconstruction is the mean over the first n rows of v of what is lost by going up and down once by means: the
@@ -258,9 +280,39 @@ func reconstruction(m *rbm.RBM, v *tensor.Tensor, n int, a *tensor.Arena) float6
 	h, y := a.New(tensor.Float32, n, m.Hidden), a.New(tensor.Float32, n, V)
 	m.HiddenMean(h, x, nil, a)
 	m.VisibleMean(y, h, nil, a)
+	return distance(m, x, y, a)
+}
+
+// distance is the mean of what is lost over the rows of y [n, V], reconstructions of the first rows of x.
+func distance(m *rbm.RBM, x, y *tensor.Tensor, a *tensor.Arena) float64 {
+	n, V := y.Dims2()
+	if m.Units == rbm.Binary {
+		return entropy(m, x, y, a)
+	}
 	var total float64
 	for i := range n {
 		total += lost(m.Units, x.F32()[i*V:(i+1)*V-m.Labels], y.F32()[i*V:(i+1)*V-m.Labels])
+	}
+	return total / float64(n)
+}
+
+// entropy is distance for binary units. Its logarithms are float32: every step of training wants it.
+func entropy(m *rbm.RBM, x, y *tensor.Tensor, a *tensor.Arena) float64 {
+	mark := a.Mark()
+	defer a.Release(mark)
+	n, V := y.Dims2()
+	on, off := a.New(tensor.Float32, n, V), a.New(tensor.Float32, n, V)
+	tensor.Clamp(on, y, 1e-7, 1-1e-7)
+	tensor.Neg(off, on)
+	tensor.AddScalar(off, off, 1)
+	tensor.Log(on, on)
+	tensor.Log(off, off)
+	var total float64
+	for i := range n {
+		for j := i * V; j < (i+1)*V-m.Labels; j++ {
+			p := float64(x.F32()[j])
+			total -= float64(p*float64(on.F32()[j])) + float64((1-p)*float64(off.F32()[j]))
+		}
 	}
 	return total / float64(n)
 }
