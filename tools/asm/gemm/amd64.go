@@ -67,7 +67,7 @@ func amd64(out, stubs string) {
 			s.tile(k.r, k.p, wide)
 		}
 		for r := 1; r <= listRows; r++ {
-			for p := 1; p <= s.listPanels(); p++ {
+			for p := 1; p <= s.listPanels(r); p++ {
 				s.list(r, p)
 			}
 		}
@@ -75,7 +75,9 @@ func amd64(out, stubs string) {
 			s.peak()
 		}
 	}
-	wide512.scan()
+	for r := 1; r <= listRows; r++ {
+		wide512.scan(r)
+	}
 	narrow.transpose()
 	var asm bytes.Buffer
 	cfg := &build.Config{
@@ -104,7 +106,7 @@ func amd64(out, stubs string) {
 			fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", s.tileName(k.r, k.p, wide))
 		}
 		for r := 1; r <= listRows; r++ {
-			for p := 1; p <= s.listPanels(); p++ {
+			for p := 1; p <= s.listPanels(r); p++ {
 				fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", s.listName(r, p))
 			}
 		}
@@ -112,7 +114,9 @@ func amd64(out, stubs string) {
 			fmt.Fprintf(&buf, "//go:noescape\nfunc peak%s(n int)\n\n", s.name)
 		}
 	}
-	buf.WriteString("//go:noescape\nfunc scanAVX512(t unsafe.Pointer)\n\n")
+	for r := 1; r <= listRows; r++ {
+		fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", wide512.scanName(r))
+	}
 	buf.WriteString("//go:noescape\nfunc transpose8(dst, src unsafe.Pointer, ldd, ld, n int)\n\n")
 	for _, s := range all {
 		s.table(&buf, "tiles", plain, func(int) bool { return true })
@@ -126,11 +130,11 @@ func amd64(out, stubs string) {
 		}
 	}
 	for _, s := range all {
-		if s.listPanels() > 0 {
+		if s.listPanels(1) > 0 {
 			fmt.Fprintf(&buf, "var lists%s = [listRows][]func(unsafe.Pointer){\n", s.name)
 			for r := 1; r <= listRows; r++ {
 				buf.WriteString("{")
-				for p := 1; p <= s.listPanels(); p++ {
+				for p := 1; p <= s.listPanels(r); p++ {
 					buf.WriteString(s.listName(r, p) + ",")
 				}
 				buf.WriteString("},\n")
@@ -138,6 +142,11 @@ func amd64(out, stubs string) {
 			buf.WriteString("}\n\n")
 		}
 	}
+	buf.WriteString("var scansAVX512 = [listRows]func(unsafe.Pointer){")
+	for r := 1; r <= listRows; r++ {
+		buf.WriteString(wide512.scanName(r) + ",")
+	}
+	buf.WriteString("}\n")
 	src, err := format.Source(buf.Bytes())
 	if err != nil {
 		log.Fatal(err)

@@ -9,24 +9,29 @@ import (
 
 // Offsets of the fields of type listed; a test of the package compares them with unsafe.Offsetof.
 const (
-	listB, listPanel, listAt, listValues = 0, 8, 16, 24 // values: of two rows
-	listN, listC, listAdd, listMask      = 40, 48, 64, 72
-	listNegative                         = 80
+	listB, listPanel, listAt, listValues = 0, 8, 16, 24
+	listN, listAdd, listMask             = 32, 40, 48
+	listNegative, listC                  = 56, 64
 )
 
 // The same for type scan.
 const (
-	scanA, scanN, scanAt, scanValues, scanFrom, scanStep, scanCount = 0, 16, 24, 32, 48, 56, 64
+	scanA, scanRow, scanN, scanAt, scanValues, scanFrom, scanStep, scanCount = 0, 8, 16, 24, 32, 40, 48, 56
 )
 
-// Largest tile of a listed kernel.
-const listRows = 2
+// listRow are the bytes from the values of a row to those of the next one.
+const listRow = 4 * (256 + 16)
 
-// listPanels is the most panels of a listed kernel: 24 accumulators of AVX-512, 12 of AVX2.
-func (s isa) listPanels() int {
+// listRows is the most rows of a listed kernel.
+const listRows = 8
+
+// listPanels is the most panels of a listed kernel of r rows: 24 accumulators of AVX-512, 12 of AVX2.
+func (s isa) listPanels(r int) int {
 	switch {
-	case s.f64:
+	case s.f64 || s.width < 64 && r > 2:
 		return 0
+	case s.width == 64 && r > 2: // of 32 registers, a line and a value are kept
+		return min(24/r, 31/(r+1))
 	case s.width == 64:
 		return 12
 	default:
@@ -43,9 +48,13 @@ func (s isa) list(r, p int) {
 	s.Doc(fmt.Sprintf("%s computes a tile of %d rows and %d columns from the lines of a list.", name, r, p*16))
 	n := p * s.parts
 	acc := func(i, j int) reg.VecPhysical { return s.regs[i*n+j] }
-	value, line := s.regs[r*n:r*n+r], s.regs[r*n+r:]
-	at, i, b, c := reg.RAX, reg.RBX, reg.RCX, reg.RDI
-	values := []reg.Register{reg.RSI, reg.R8}
+	// Registers for values and for lines of B: one of the two is kept for a whole k.
+	kept := r
+	if r > 2 {
+		kept = len(s.regs) - r*n - n
+	}
+	value, line := s.regs[r*n:r*n+kept], s.regs[r*n+kept:]
+	at, i, b, c, values := reg.RAX, reg.RBX, reg.RCX, reg.RDI, reg.RSI
 	// Distances of panels: an address takes one, two, four or eight times a register.
 	odd := map[int]reg.Register{1: reg.R9, 3: reg.R10, 5: reg.R11, 7: reg.R12, 9: reg.R13, 11: reg.R14}
 	s.Load(s.Param("t"), args)
@@ -55,9 +64,7 @@ func (s isa) list(r, p int) {
 		s.LEAQ(operand.Mem{Base: odd[k-2], Index: odd[1], Scale: 2}, odd[k])
 	}
 	s.MOVQ(field(listAt), at)
-	for k := range r {
-		s.MOVQ(field(listValues+8*k), values[k])
-	}
+	s.MOVQ(field(listValues), values)
 	for k := range r * n {
 		if s.width == 64 {
 			s.VPXORD(s.regs[k], s.regs[k], s.regs[k])
@@ -71,10 +78,7 @@ func (s isa) list(r, p int) {
 	s.Label("loop")
 	s.MOVLQSX(operand.Mem{Base: at, Index: i, Scale: 4}, b)
 	s.ADDQ(field(listB), b)
-	for k := range r {
-		s.VBROADCASTSS(operand.Mem{Base: values[k], Index: i, Scale: 4}, value[k])
-	}
-	for j := range n {
+	load := func(j int) reg.VecPhysical {
 		m := operand.Mem{Base: b, Disp: j % s.parts * s.width}
 		if panel := j / s.parts; panel > 0 {
 			scale := 1
@@ -89,8 +93,32 @@ func (s isa) list(r, p int) {
 		} else {
 			s.VMOVUPS(m, x)
 		}
+		return x
+	}
+	broadcast := func(k int) reg.VecPhysical {
+		x := value[k%len(value)]
+		s.VBROADCASTSS(operand.Mem{Base: values, Index: i, Scale: 4, Disp: k * listRow}, x)
+		return x
+	}
+	if r <= 2 { // few values, many panels
 		for k := range r {
-			s.VFMADD231PS(x, value[k], acc(k, j))
+			broadcast(k)
+		}
+		for j := range n {
+			x := load(j)
+			for k := range r {
+				s.VFMADD231PS(x, value[k], acc(k, j))
+			}
+		}
+	} else {
+		for j := range n {
+			load(j)
+		}
+		for k := range r {
+			x := broadcast(k)
+			for j := range n {
+				s.VFMADD231PS(line[j], x, acc(k, j))
+			}
 		}
 	}
 	s.INCQ(i)
@@ -164,54 +192,71 @@ func (s isa) negative(n int, spare []reg.VecPhysical) {
 	s.ORQ(reg.RAX, field(listNegative))
 }
 
-// scan writes the kernel that lists the columns in which one of two rows is not 0, and what the rows hold there.
-func (s isa) scan() {
-	s.begin("scan"+s.name, "func(t *byte)")
-	s.Doc("scan" + s.name + " lists the columns in which one of two rows is not 0.")
-	rows, n, at, count := []reg.Register{reg.RAX, reg.RBX}, reg.RCX, reg.RSI, reg.R9
-	values := []reg.Register{reg.RDI, reg.R8}
-	x, where, step, size := []reg.VecPhysical{reg.Z0, reg.Z1}, reg.Z2, reg.Z3, reg.Z4
+func (s isa) scanName(r int) string { return fmt.Sprintf("scan%s_%d", s.name, r) }
+
+// scan writes the kernel that lists the columns in which one of r rows is not 0, and what the rows hold there.
+func (s isa) scan(r int) {
+	name := s.scanName(r)
+	s.begin(name, "func(t *byte)")
+	s.Doc(fmt.Sprintf("%s lists the columns in which one of %d rows is not 0.", name, r))
+	a, n, at, values, count, g := reg.RAX, reg.RCX, reg.RSI, reg.RDI, reg.R8, reg.R9L
+	odd := map[int]reg.Register{1: reg.R10, 3: reg.R11, 5: reg.R12, 7: reg.R13}
+	x, where, step, size, out := s.regs[:r], s.regs[8], s.regs[9], s.regs[10], s.regs[11]
 	s.Load(s.Param("t"), args)
-	for k := range rows {
-		s.MOVQ(field(scanA+8*k), rows[k])
-		s.MOVQ(field(scanValues+8*k), values[k])
+	s.MOVQ(field(scanA), a)
+	s.MOVQ(field(scanRow), odd[1])
+	for k := 3; k < r; k += 2 {
+		s.LEAQ(operand.Mem{Base: odd[k-2], Index: odd[1], Scale: 2}, odd[k])
 	}
 	s.MOVQ(field(scanN), n)
 	s.MOVQ(field(scanAt), at)
+	s.MOVQ(field(scanValues), values)
 	s.XORQ(count, count)
-	s.MOVL(operand.U32(1<<31-1), reg.R10L)
-	s.VPBROADCASTD(reg.R10L, size)
+	s.MOVL(operand.U32(1<<31-1), g)
+	s.VPBROADCASTD(g, size)
 	s.VPBROADCASTD(field(scanStep), step)
-	s.MOVQ(field(scanFrom), reg.R10)
-	s.VMOVDQU32(operand.Mem{Base: reg.R10}, where)
-	s.MOVL(operand.U32(1<<16-1), reg.R10L)
-	s.KMOVW(reg.R10L, reg.K1)
+	s.MOVQ(field(scanFrom), reg.R9)
+	s.VMOVDQU32(operand.Mem{Base: reg.R9}, where)
+	s.MOVL(operand.U32(1<<16-1), g)
+	s.KMOVW(g, reg.K1)
 	s.Label("loop")
 	s.CMPQ(n, operand.Imm(16))
 	s.JGE(operand.LabelRef("whole"))
 	// The columns that are left.
 	s.TESTQ(n, n)
 	s.JLE(operand.LabelRef("done"))
-	s.MOVL(operand.U32(1), reg.R10L)
-	s.SHLXL(reg.ECX, reg.R10L, reg.R10L)
-	s.DECL(reg.R10L)
-	s.KMOVW(reg.R10L, reg.K1)
+	s.MOVL(operand.U32(1), g)
+	s.SHLXL(reg.ECX, g, g)
+	s.DECL(g)
+	s.KMOVW(g, reg.K1)
 	s.Label("whole")
-	for k := range rows {
-		s.VMOVUPS_Z(operand.Mem{Base: rows[k]}, reg.K1, x[k])
-		s.VPTESTMD(size, x[k], []reg.OpmaskPhysical{reg.K2, reg.K3}[k])
+	for k := range r {
+		m := operand.Mem{Base: a}
+		if row := k; row > 0 {
+			scale := 1
+			for row%2 == 0 {
+				row, scale = row/2, 2*scale
+			}
+			m.Index, m.Scale = odd[row], uint8(scale)
+		}
+		s.VMOVUPS_Z(m, reg.K1, x[k])
+		if k == 0 {
+			s.VPTESTMD(size, x[k], reg.K2)
+			continue
+		}
+		s.VPTESTMD(size, x[k], reg.K3)
+		s.KORW(reg.K3, reg.K2, reg.K2)
 	}
-	s.KORW(reg.K3, reg.K2, reg.K2)
-	s.KMOVW(reg.K2, reg.R10L)
-	s.VPCOMPRESSD_Z(where, reg.K2, reg.Z5)
-	s.VMOVDQU32(reg.Z5, operand.Mem{Base: at, Index: count, Scale: 4})
-	for k := range rows {
-		s.VCOMPRESSPS_Z(x[k], reg.K2, reg.Z5)
-		s.VMOVUPS(reg.Z5, operand.Mem{Base: values[k], Index: count, Scale: 4})
-		s.ADDQ(operand.Imm(64), rows[k])
+	s.ADDQ(operand.Imm(64), a)
+	s.KMOVW(reg.K2, g)
+	s.VPCOMPRESSD_Z(where, reg.K2, out)
+	s.VMOVDQU32(out, operand.Mem{Base: at, Index: count, Scale: 4})
+	for k := range r {
+		s.VCOMPRESSPS_Z(x[k], reg.K2, out)
+		s.VMOVUPS(out, operand.Mem{Base: values, Index: count, Scale: 4, Disp: k * listRow})
 	}
-	s.POPCNTL(reg.R10L, reg.R10L)
-	s.ADDQ(reg.R10, count)
+	s.POPCNTL(g, g)
+	s.ADDQ(reg.R9, count)
 	s.VPADDD(step, where, where)
 	s.SUBQ(operand.Imm(16), n)
 	s.JMP(operand.LabelRef("loop"))

@@ -85,7 +85,7 @@ func (j *job[T]) release() {
 	}
 	*j = job[T]{segs: j.segs[:0], spare: j.spare[:0], steps: j.steps[:0], packed: j.packed, phases: j.phases[:0],
 		sparse: j.sparse.kept(),
-		wgrad: wgradTask[T]{x: j.wgrad.x, dyPacked: j.wgrad.dyPacked, narrow: j.wgrad.narrow}}
+		wgrad:  wgradTask[T]{x: j.wgrad.x, dyPacked: j.wgrad.dyPacked, narrow: j.wgrad.narrow}}
 	if size[T]() == 4 {
 		jobs32.put((*job[float32])(unsafe.Pointer(j)))
 	} else {

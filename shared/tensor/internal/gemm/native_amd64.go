@@ -15,7 +15,7 @@ func native(isa cpu.ISA, es int) (kernels, bool) {
 	case isa == cpu.AVX512 && es == 4:
 		return kernels{
 			rows: 8, panels: 3, table: &tilesAVX512,
-			masked: true, lead: &leadsAVX512, wide: widesAVX512[:], list: &listsAVX512, scan: scanAVX512,
+			masked: true, lead: &leadsAVX512, wide: widesAVX512[:], list: &listsAVX512, scan: &scansAVX512,
 		}, true
 	case isa == cpu.AVX512:
 		return kernels{rows: 8, panels: 1, table: &tilesAVX512D}, true

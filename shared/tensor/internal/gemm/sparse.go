@@ -18,8 +18,8 @@ import (
 //   - A sum, which begins with +0, becomes -0 only by a product that is too small for a float32; adding the +0 of a
 //     later product of zeros would make it +0 again. So a part in which a result is -0 is computed again, whole.
 //
-// Rows of A are taken two by two, with a list of those k where one of them is not zero. Where the lists are long, or
-// there are no kernels for them, the product is computed whole, too.
+// Rows of A are taken two by two, or by eight where A has few zeros, with a list of those k where one of them is not
+// zero. Where the lists are long, or there are no kernels for them, the product is computed whole, too.
 func MatMulSparse(c, a, b []float32, packed *Packed[float32], p Product, ep Epilogue[float32]) {
 	lenB := len(b)
 	if packed != nil {
@@ -34,18 +34,22 @@ func MatMulSparse(c, a, b []float32, packed *Packed[float32], p Product, ep Epil
 	kern := kernelsFor[float32]()
 	flops := 2 * float64(p.M) * float64(p.N) * float64(p.K)
 	listed := kern.list != nil || cpu.Active() == cpu.Portable
-	if !listed || p.Batch > 1 || p.K == 0 || p.LDB > maxListed || flops < smallWork/4 ||
-		packed == nil && p.M < minListed || dense(a) {
+	if !listed || p.Batch > 1 || p.K == 0 || p.LDB > maxListed || flops < smallWork/4 || packed == nil && p.M < minListed {
+		j.matmul(c, a, b, packed, p, ep)
+		return
+	}
+	height, worth := heightFor(a, p.TransA, kern)
+	if height == 0 {
 		j.matmul(c, a, b, packed, p, ep)
 		return
 	}
 	t := &j.sparse
-	t.begin(c, a, b, packed, p, kern)
+	t.begin(c, a, b, packed, p, kern, height)
 	pool.Run(t.bands+t.pieces, t)
 	if t.packs {
 		packed = &t.packed
 	}
-	if t.infinite.Load() || t.share() > worthListing {
+	if t.infinite.Load() || t.share() > worth {
 		j.matmul(c, a, b, packed, p, ep)
 		return
 	}
@@ -56,17 +60,26 @@ func MatMulSparse(c, a, b []float32, packed *Packed[float32], p Product, ep Epil
 	dispatch(t.grid.count(), t, flops)
 }
 
-// dense says whether hardly any of some elements, taken all over x, is zero: then lists would be made in vain.
-func dense(x []float32) bool {
+// heightFor is how many rows of A share a list, and the share of a product above which lists are not worth while. The
+// height is 0 where lists would be made in vain. Pairs read a line of B for every two rows, and want short lists. Eight
+// rows are as fast as whole products; they are for transposed pictures, whose neighbouring pixels are zero together.
+func heightFor(a []float32, transposed bool, kern kernels) (height int, worth float64) {
 	const samples = 512
-	zeros, n := 0, 0
-	for i, step := 0, len(x)/samples|1; i < len(x); i += step {
-		if x[i] == 0 {
-			zeros++
+	filled, n := 0, 0
+	for i, step := 0, len(a)/samples|1; i < len(a); i += step {
+		if a[i] != 0 {
+			filled++
 		}
 		n++
 	}
-	return 10*zeros < n
+	switch share := float64(filled) / float64(n); {
+	case share < 0.45:
+		return 2, 0.7
+	case share < 0.85 && transposed && kern.scan != nil:
+		return listRows, 0.85
+	default:
+		return 0, 0
+	}
 }
 
 const (
@@ -74,12 +87,9 @@ const (
 	maxListed = 1 << 20
 	// minListed is how many rows are worth packing B for.
 	minListed = 16
-	// worthListing is the share of a product above which the listed kernels, which read a line of B for every two rows,
-	// are slower than the others.
-	worthListing = 0.7
-	// listRows is the most rows of a listed kernel.
-	listRows = 2
-	// listBlock is the room of a list for a block of k: a scan writes whole vectors.
+	// listRows is the most rows that share a list.
+	listRows = 8
+	// listBlock is the room of a list for a block of k: a scan writes whole vectors. The assembly knows it.
 	listBlock = BlockK + Width
 	// scanRows are listed by one part.
 	scanRows = Width
@@ -96,21 +106,22 @@ type listed struct {
 	b        unsafe.Pointer // the first panel
 	panel    int            // bytes from one panel to the next
 	at       unsafe.Pointer // n times int32: bytes from b to a line
-	values   [listRows]unsafe.Pointer
+	values   unsafe.Pointer // of the first row; those of the next begin listBlock later
 	n        int
-	c        [listRows]unsafe.Pointer
 	add      int // 0: the block is stored
 	mask     int // the columns of the last panel that exist, a bit each
 	negative int
+	c        [listRows]unsafe.Pointer
 }
 
-// scan is the argument of a kernel that lists the columns in which one of two rows is not 0: at and values as those of
-// listed, count of them. Up to Width elements beyond those are written, too.
+// scan is the argument of a kernel that lists the columns in which one of several rows is not 0: at and values as those
+// of listed, count of them. Up to Width elements beyond those are written, too.
 type scan struct {
-	a      [listRows]unsafe.Pointer
+	a      unsafe.Pointer // the first row
+	row    int            // bytes to the next one
 	n      int
 	at     unsafe.Pointer
-	values [listRows]unsafe.Pointer
+	values unsafe.Pointer
 	from   unsafe.Pointer // Width times int32: what at holds for the first columns
 	step   int            // what it holds more for the next
 	count  int
@@ -131,10 +142,12 @@ type sparseTask struct {
 	infinite atomic.Bool
 	total    atomic.Int64 // entries of all lists
 
+	height                        int // rows that share a list
+	groups                        int // of rows
 	blocks, bands, pieces, panels int
 	line, panel                   int          // bytes from one line of B to the next, and from one panel to the next
 	first                         [Width]int32 // bytes from a line to the next ones
-	grid                          grid         // rows are pairs
+	grid                          grid         // rows are groups
 	at                            []int32
 	values                        []float32
 	counts                        []int32
@@ -149,8 +162,10 @@ func (t *sparseTask) kept() sparseTask {
 // pieceLen are the elements of B that a part of the preparation looks at.
 const pieceLen = 1 << 15
 
-func (t *sparseTask) begin(c, a, b []float32, packed *Packed[float32], p Product, kern kernels) {
-	t.kern, t.p, t.c, t.a = kern, p, c, a
+func (t *sparseTask) begin(c, a, b []float32, packed *Packed[float32], p Product, kern kernels, height int,
+) {
+	t.kern, t.p, t.c, t.a, t.height = kern, p, c, a, height
+	t.groups = (p.M + height - 1) / height
 	t.blocks, t.panels = (p.K+BlockK-1)/BlockK, panelsOf(p.N)
 	t.bands = (p.M + scanRows - 1) / scanRows
 	t.line, t.panel = Width*4, p.K*Width*4
@@ -172,34 +187,38 @@ func (t *sparseTask) begin(c, a, b []float32, packed *Packed[float32], p Product
 	for i := range t.first {
 		t.first[i] = int32(i * t.line)
 	}
-	pairs := (p.M + 1) / listRows
-	n := pairs * t.blocks * listBlock
-	t.at, t.values, t.counts = grow(t.at, n), grow(t.values, listRows*n), grow(t.counts, pairs*t.blocks)
+	n := t.groups * t.blocks * listBlock
+	t.at, t.values, t.counts = grow(t.at, n), grow(t.values, height*n), grow(t.counts, t.groups*t.blocks)
 }
 
 // share is the length of the lists in that of all k.
-func (t *sparseTask) share() float64 {
-	return float64(t.total.Load()) / float64((t.p.M+1)/listRows*t.p.K)
+func (t *sparseTask) share() float64 { return float64(t.total.Load()) / float64(t.groups*t.p.K) }
+
+// most is the most panels of a kernel of so many rows.
+func (t *sparseTask) most(rows int) int {
+	if t.kern.list == nil {
+		return 1
+	}
+	return len(t.kern.list[rows-1])
 }
 
-// cut cuts the product into parts: as few chunks of panels as the kernels allow, and enough bands of rows.
+// cut cuts the product into parts: as few chunks of panels as pairs allow, and enough bands of rows.
 func (t *sparseTask) cut() {
-	pairs, most := (t.p.M+1)/listRows, Width/2
-	if t.kern.list != nil {
-		most = len(t.kern.list[0])
-	}
-	if most < Width/2 {
-		most = most * 4 // a part runs them several times
+	most := t.most(2)
+	for most < Width/2 {
+		most *= 2 // a part runs narrow kernels several times
 	}
 	chunks := (t.panels + most - 1) / most
 	g := &t.grid
-	*g = grid{rows: pairs, bandRows: pairs, panels: t.panels, chunkPanels: (t.panels + chunks - 1) / chunks, items: 1}
-	perRow := 2 * listRows * Width * float64(g.chunkPanels) * float64(t.p.K)
+	*g = grid{
+		rows: t.groups, bandRows: t.groups, panels: t.panels, chunkPanels: (t.panels + chunks - 1) / chunks, items: 1,
+	}
+	perRow := 2 * Width * float64(t.height) * float64(g.chunkPanels) * float64(t.p.K)
 	want := 4 * pool.Threads()
-	for (g.count() < want || float64(g.bandRows)*perRow > partFlops) && g.bandRows > 8 {
+	for (g.count() < want || float64(g.bandRows)*perRow > partFlops) && g.bandRows*t.height > scanRows {
 		g.bandRows = (g.bandRows + 1) / 2
 	}
-	g.bandRows = (pairs + g.bands - 1) / g.bands
+	g.bandRows = (t.groups + g.bands - 1) / g.bands
 	g.count()
 }
 
@@ -247,41 +266,45 @@ func (t *sparseTask) list(band int) {
 		a = s.a
 	}
 	total := 0
-	for r := 0; r < rows; r += listRows {
-		other := min(r+1, rows-1) // an odd last row is listed with itself
+	for r := 0; r < rows; r += t.height {
 		for block := range t.blocks {
-			k0 := block * BlockK
-			n := min(BlockK, t.p.K-k0)
-			total += t.scan(s, (r0+r)/listRows, block, a[r*ld+k0:r*ld+k0+n], a[other*ld+k0:other*ld+k0+n])
+			total += t.scan(s, a[r*ld:], ld, min(t.height, rows-r), (r0+r)/t.height, block)
 		}
 	}
 	t.total.Add(int64(total))
 }
 
-// place is where the list of a pair of rows in a block begins.
-func (t *sparseTask) place(pair, block int) int { return (pair*t.blocks + block) * listBlock }
+// place is where the list of a group of rows in a block begins; its values begin height times as far.
+func (t *sparseTask) place(group, block int) int { return (group*t.blocks + block) * listBlock }
 
-// scan lists a block of two rows.
-func (t *sparseTask) scan(s *scratch[float32], pair, block int, x, y []float32) int {
-	i := t.place(pair, block)
-	at, vx, vy := t.at[i:i+listBlock], t.values[2*i:2*i+listBlock], t.values[2*i+listBlock:2*i+2*listBlock]
-	n := 0
+// scan lists a block of rows that lie ld apart.
+func (t *sparseTask) scan(s *scratch[float32], a []float32, ld, rows, group, block int) int {
+	i, k0 := t.place(group, block), block*BlockK
+	k, n := min(BlockK, t.p.K-k0), 0
+	at, values := t.at[i:i+listBlock], t.values[i*t.height:(i+listBlock)*t.height]
+	a = a[k0 : (rows-1)*ld+k0+k]
 	if t.kern.scan != nil {
 		s.scan = scan{
-			a: [listRows]unsafe.Pointer{first(x), first(y)}, n: len(x), at: first(at),
-			values: [listRows]unsafe.Pointer{first(vx), first(vy)}, from: unsafe.Pointer(&t.first), step: Width * t.line,
+			a: first(a), row: 4 * ld, n: k, at: first(at), values: first(values), from: unsafe.Pointer(&t.first),
+			step: Width * t.line,
 		}
-		t.kern.scan(unsafe.Pointer(&s.scan))
+		t.kern.scan[rows-1](unsafe.Pointer(&s.scan))
 		n = s.scan.count
 	} else {
-		for k, v := range x {
-			at[n], vx[n], vy[n] = int32(k*t.line), v, y[k]
-			if v != 0 || y[k] != 0 {
-				n++
+		for j := range k {
+			at[n] = int32(j * t.line)
+			some := 0
+			for r := range rows {
+				v := a[r*ld+j]
+				values[r*listBlock+n] = v
+				if v != 0 {
+					some = 1
+				}
 			}
+			n += some
 		}
 	}
-	t.counts[pair*t.blocks+block] = int32(n)
+	t.counts[group*t.blocks+block] = int32(n)
 	return n
 }
 
@@ -293,16 +316,16 @@ func (t *sparseTask) part(q part) {
 	*l = listed{panel: t.panel}
 	for block := range t.blocks {
 		l.add = min(block, 1)
-		for pair := q.r0; pair < q.r1; pair++ {
-			i := t.place(pair, block)
-			l.at, l.n = unsafe.Pointer(&t.at[i]), int(t.counts[pair*t.blocks+block])
-			l.values = [listRows]unsafe.Pointer{unsafe.Pointer(&t.values[2*i]), unsafe.Pointer(&t.values[2*i+listBlock])}
-			t.row(s, q, block, pair)
+		for group := q.r0; group < q.r1; group++ {
+			i := t.place(group, block)
+			l.at, l.n = unsafe.Pointer(&t.at[i]), int(t.counts[group*t.blocks+block])
+			l.values = unsafe.Pointer(&t.values[i*t.height])
+			t.row(s, q, block, group)
 		}
 	}
 	negative := l.negative != 0
 	s.release()
-	q.r0, q.r1 = q.r0*listRows, min(q.r1*listRows, p.M)
+	q.r0, q.r1 = q.r0*t.height, min(q.r1*t.height, p.M)
 	if negative {
 		t.whole.compute(q, -1)
 	}
@@ -312,14 +335,12 @@ func (t *sparseTask) part(q part) {
 	}
 }
 
-// row runs the kernels over the panels of a part for a pair of rows.
-func (t *sparseTask) row(s *scratch[float32], q part, block, pair int) {
+// row runs the kernels over the panels of a part for a group of rows.
+func (t *sparseTask) row(s *scratch[float32], q part, block, group int) {
 	p, l := &t.p, &s.list
-	rows := min(listRows, p.M-pair*listRows)
-	most := 1
-	if t.kern.list != nil {
-		most = len(t.kern.list[0])
-	}
+	r0 := group * t.height
+	rows := min(t.height, p.M-r0)
+	most := t.most(rows)
 	for at := q.p0; at < q.p1; {
 		n := min(most, q.p1-at)
 		col := at * Width
@@ -327,7 +348,7 @@ func (t *sparseTask) row(s *scratch[float32], q part, block, pair int) {
 		l.b = unsafe.Pointer(&t.b[(at*t.panel+block*BlockK*t.line)/4])
 		l.mask = 1<<(width-(n-1)*Width) - 1
 		for r := range rows {
-			l.c[r] = unsafe.Pointer(&t.c[(pair*listRows+r)*p.LDC+col])
+			l.c[r] = unsafe.Pointer(&t.c[(r0+r)*p.LDC+col])
 		}
 		switch {
 		case t.kern.list == nil:
@@ -362,7 +383,7 @@ func listPortable(l *listed, rows int) {
 	at := unsafe.Slice((*int32)(l.at), l.n)
 	for r := range rows {
 		var acc [Width]float32
-		values := unsafe.Slice((*float32)(l.values[r]), l.n)
+		values := unsafe.Slice((*float32)(unsafe.Add(l.values, 4*r*listBlock)), l.n)
 		for i, off := range at {
 			fmaRow32(&acc, values[i], (*[Width]float32)(unsafe.Add(l.b, int(off))))
 		}

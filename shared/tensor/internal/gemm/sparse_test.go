@@ -45,8 +45,8 @@ func checkSparse(t *testing.T, a, b []float32, p Product) {
 func TestSparseIsWhole(t *testing.T) {
 	everyWay(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
-		for _, s := range [][3]int{{16, 300, 40}, {17, 256, 784}, {33, 520, 17}, {100, 70, 500}, {1, 600, 900}, {50, 1, 7000}} {
-			for _, share := range []float64{0, 0.02, 0.2, 0.5, 1} {
+		for _, s := range [][3]int{{16, 300, 40}, {17, 256, 784}, {33, 520, 17}, {100, 70, 500}, {1, 600, 900}, {50, 1, 7000}, {61, 290, 130}} {
+			for _, share := range []float64{0, 0.02, 0.2, 0.5, 0.8, 1} {
 				for form := range 4 {
 					p := Product{M: s[0], K: s[1], N: s[2], TransA: form&1 != 0, TransB: form&2 != 0}
 					checkSparse(t, sparsely(r, p.M*p.K, share), random[float32](r, p.K*p.N), p)
@@ -92,12 +92,13 @@ func TestListedLayout(t *testing.T) {
 		got, want uintptr
 	}{
 		{"b", unsafe.Offsetof(l.b), 0}, {"panel", unsafe.Offsetof(l.panel), 8}, {"at", unsafe.Offsetof(l.at), 16},
-		{"values", unsafe.Offsetof(l.values), 24}, {"n", unsafe.Offsetof(l.n), 40}, {"c", unsafe.Offsetof(l.c), 48},
-		{"add", unsafe.Offsetof(l.add), 64}, {"mask", unsafe.Offsetof(l.mask), 72},
-		{"negative", unsafe.Offsetof(l.negative), 80},
-		{"scan a", unsafe.Offsetof(s.a), 0}, {"scan n", unsafe.Offsetof(s.n), 16}, {"scan at", unsafe.Offsetof(s.at), 24},
-		{"scan values", unsafe.Offsetof(s.values), 32}, {"scan from", unsafe.Offsetof(s.from), 48},
-		{"scan step", unsafe.Offsetof(s.step), 56}, {"scan count", unsafe.Offsetof(s.count), 64},
+		{"values", unsafe.Offsetof(l.values), 24}, {"n", unsafe.Offsetof(l.n), 32}, {"add", unsafe.Offsetof(l.add), 40},
+		{"mask", unsafe.Offsetof(l.mask), 48}, {"negative", unsafe.Offsetof(l.negative), 56},
+		{"c", unsafe.Offsetof(l.c), 64}, {"room", 4 * listBlock, 4 * (256 + 16)},
+		{"scan a", unsafe.Offsetof(s.a), 0}, {"scan row", unsafe.Offsetof(s.row), 8}, {"scan n", unsafe.Offsetof(s.n), 16},
+		{"scan at", unsafe.Offsetof(s.at), 24}, {"scan values", unsafe.Offsetof(s.values), 32},
+		{"scan from", unsafe.Offsetof(s.from), 40}, {"scan step", unsafe.Offsetof(s.step), 48},
+		{"scan count", unsafe.Offsetof(s.count), 56},
 	} {
 		if f.got != f.want {
 			t.Errorf("%s is at %d, the assembly has %d", f.name, f.got, f.want)
@@ -135,8 +136,17 @@ func BenchmarkSparse(b *testing.B) {
 		{"down", Product{M: 100, K: 500, N: 784, TransB: true}, 0.3, false},
 		{"down", Product{M: 100, K: 500, N: 784, TransB: true}, 0.5, false},
 		{"grad", Product{M: 784, K: 200, N: 500, TransA: true}, 0.16, false},
+		{"grad", Product{M: 784, K: 200, N: 500, TransA: true}, 0.6, false},
 	} {
 		x, y, c := sparsely(r, s.p.M*s.p.K, s.share), random[float32](r, s.p.K*s.p.N), make([]float32, s.p.M*s.p.N)
+		if s.share > 0.5 { // as of pictures and means: a half has no zeros, the other one every fifth column has none
+			for i := range x {
+				x[i] = 1
+				if i < len(x)/2 && i%s.p.M/8%5 > 1 {
+					x[i] = 0
+				}
+			}
+		}
 		name := fmt.Sprintf("%s/%.2f", s.name, s.share)
 		b.Run(name+"/sparse", func(b *testing.B) {
 			for b.Loop() {

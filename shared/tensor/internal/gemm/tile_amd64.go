@@ -218,6 +218,87 @@ func listAVX512_2x176(t unsafe.Pointer)
 func listAVX512_2x192(t unsafe.Pointer)
 
 //go:noescape
+func listAVX512_3x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_3x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_3x48(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_3x64(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_3x80(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_3x96(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_3x112(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_4x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_4x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_4x48(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_4x64(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_4x80(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_4x96(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_5x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_5x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_5x48(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_5x64(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_6x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_6x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_6x48(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_6x64(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_7x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_7x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_7x48(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_8x16(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_8x32(t unsafe.Pointer)
+
+//go:noescape
+func listAVX512_8x48(t unsafe.Pointer)
+
+//go:noescape
 func peakAVX512(n int)
 
 //go:noescape
@@ -290,7 +371,28 @@ func tileAVX2D_1x16(t unsafe.Pointer)
 func tileAVX2D_2x16(t unsafe.Pointer)
 
 //go:noescape
-func scanAVX512(t unsafe.Pointer)
+func scanAVX512_1(t unsafe.Pointer)
+
+//go:noescape
+func scanAVX512_2(t unsafe.Pointer)
+
+//go:noescape
+func scanAVX512_3(t unsafe.Pointer)
+
+//go:noescape
+func scanAVX512_4(t unsafe.Pointer)
+
+//go:noescape
+func scanAVX512_5(t unsafe.Pointer)
+
+//go:noescape
+func scanAVX512_6(t unsafe.Pointer)
+
+//go:noescape
+func scanAVX512_7(t unsafe.Pointer)
+
+//go:noescape
+func scanAVX512_8(t unsafe.Pointer)
 
 //go:noescape
 func transpose8(dst, src unsafe.Pointer, ldd, ld, n int)
@@ -359,9 +461,23 @@ var tilesAVX2D = [8][3]func(unsafe.Pointer){
 var listsAVX512 = [listRows][]func(unsafe.Pointer){
 	{listAVX512_1x16, listAVX512_1x32, listAVX512_1x48, listAVX512_1x64, listAVX512_1x80, listAVX512_1x96, listAVX512_1x112, listAVX512_1x128, listAVX512_1x144, listAVX512_1x160, listAVX512_1x176, listAVX512_1x192},
 	{listAVX512_2x16, listAVX512_2x32, listAVX512_2x48, listAVX512_2x64, listAVX512_2x80, listAVX512_2x96, listAVX512_2x112, listAVX512_2x128, listAVX512_2x144, listAVX512_2x160, listAVX512_2x176, listAVX512_2x192},
+	{listAVX512_3x16, listAVX512_3x32, listAVX512_3x48, listAVX512_3x64, listAVX512_3x80, listAVX512_3x96, listAVX512_3x112},
+	{listAVX512_4x16, listAVX512_4x32, listAVX512_4x48, listAVX512_4x64, listAVX512_4x80, listAVX512_4x96},
+	{listAVX512_5x16, listAVX512_5x32, listAVX512_5x48, listAVX512_5x64},
+	{listAVX512_6x16, listAVX512_6x32, listAVX512_6x48, listAVX512_6x64},
+	{listAVX512_7x16, listAVX512_7x32, listAVX512_7x48},
+	{listAVX512_8x16, listAVX512_8x32, listAVX512_8x48},
 }
 
 var listsAVX2 = [listRows][]func(unsafe.Pointer){
 	{listAVX2_1x16, listAVX2_1x32, listAVX2_1x48},
 	{listAVX2_2x16, listAVX2_2x32, listAVX2_2x48},
+	{},
+	{},
+	{},
+	{},
+	{},
+	{},
 }
+
+var scansAVX512 = [listRows]func(unsafe.Pointer){scanAVX512_1, scanAVX512_2, scanAVX512_3, scanAVX512_4, scanAVX512_5, scanAVX512_6, scanAVX512_7, scanAVX512_8}

@@ -11899,13 +11899,13 @@ next:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
 	VPXORD Z0, Z0, Z0
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -11915,12 +11915,12 @@ loop:
 	VMOVUPS.Z    (CX), K1, Z2
 	VFMADD231PS  Z2, Z1, Z0
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z2
 	VADDPS    Z2, Z0, Z0
@@ -11933,7 +11933,7 @@ first0:
 	VPCMPEQD     Z2, Z0, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -11941,14 +11941,14 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -11960,12 +11960,12 @@ loop:
 	VMOVUPS.Z    (CX)(R9*1), K1, Z4
 	VFMADD231PS  Z4, Z2, Z1
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VMOVUPS.Z 64(DI), K1, Z3
@@ -11982,7 +11982,7 @@ first0:
 	VPCMPEQD     Z3, Z1, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -11990,7 +11990,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
@@ -11998,7 +11998,7 @@ TEXT ·listAVX512_1x48(SB), NOSPLIT, $0-8
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12012,12 +12012,12 @@ loop:
 	VMOVUPS.Z    (CX)(R9*2), K1, Z6
 	VFMADD231PS  Z6, Z3, Z2
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12038,7 +12038,7 @@ first0:
 	VPCMPEQD     Z4, Z2, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12046,7 +12046,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x64(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   16(DX), AX
@@ -12056,7 +12056,7 @@ TEXT ·listAVX512_1x64(SB), NOSPLIT, $0-8
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12072,12 +12072,12 @@ loop:
 	VMOVUPS.Z    (CX)(R10*1), K1, Z8
 	VFMADD231PS  Z8, Z4, Z3
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12102,7 +12102,7 @@ first0:
 	VPCMPEQD     Z5, Z3, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12110,7 +12110,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x80(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   16(DX), AX
@@ -12121,7 +12121,7 @@ TEXT ·listAVX512_1x80(SB), NOSPLIT, $0-8
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12139,12 +12139,12 @@ loop:
 	VMOVUPS.Z    (CX)(R9*4), K1, Z10
 	VFMADD231PS  Z10, Z5, Z4
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12173,7 +12173,7 @@ first0:
 	VPCMPEQD     Z6, Z4, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12181,7 +12181,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x96(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -12194,7 +12194,7 @@ TEXT ·listAVX512_1x96(SB), NOSPLIT, $0-8
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12214,12 +12214,12 @@ loop:
 	VMOVUPS.Z    (CX)(R11*1), K1, Z12
 	VFMADD231PS  Z12, Z6, Z5
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12252,7 +12252,7 @@ first0:
 	VPCMPEQD     Z7, Z5, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12260,7 +12260,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x112(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -12274,7 +12274,7 @@ TEXT ·listAVX512_1x112(SB), NOSPLIT, $0-8
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12296,12 +12296,12 @@ loop:
 	VMOVUPS.Z    (CX)(R10*2), K1, Z14
 	VFMADD231PS  Z14, Z7, Z6
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12338,7 +12338,7 @@ first0:
 	VPCMPEQD     Z8, Z6, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12346,7 +12346,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x128(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -12362,7 +12362,7 @@ TEXT ·listAVX512_1x128(SB), NOSPLIT, $0-8
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12386,12 +12386,12 @@ loop:
 	VMOVUPS.Z    (CX)(R12*1), K1, Z16
 	VFMADD231PS  Z16, Z8, Z7
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12432,7 +12432,7 @@ first0:
 	VPCMPEQD     Z9, Z7, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12440,7 +12440,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x144(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -12457,7 +12457,7 @@ TEXT ·listAVX512_1x144(SB), NOSPLIT, $0-8
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12483,12 +12483,12 @@ loop:
 	VMOVUPS.Z    (CX)(R9*8), K1, Z18
 	VFMADD231PS  Z18, Z9, Z8
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12533,7 +12533,7 @@ first0:
 	VPCMPEQD     Z10, Z8, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12541,7 +12541,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x160(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -12560,7 +12560,7 @@ TEXT ·listAVX512_1x160(SB), NOSPLIT, $0-8
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12588,12 +12588,12 @@ loop:
 	VMOVUPS.Z    (CX)(R13*1), K1, Z20
 	VFMADD231PS  Z20, Z10, Z9
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12642,7 +12642,7 @@ first0:
 	VPCMPEQD     Z11, Z9, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12650,7 +12650,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x176(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -12670,7 +12670,7 @@ TEXT ·listAVX512_1x176(SB), NOSPLIT, $0-8
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12700,12 +12700,12 @@ loop:
 	VMOVUPS.Z    (CX)(R11*2), K1, Z22
 	VFMADD231PS  Z22, Z11, Z10
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12758,7 +12758,7 @@ first0:
 	VPCMPEQD     Z12, Z10, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12766,7 +12766,7 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_1x192(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -12788,7 +12788,7 @@ TEXT ·listAVX512_1x192(SB), NOSPLIT, $0-8
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -12820,12 +12820,12 @@ loop:
 	VMOVUPS.Z    (CX)(R14*1), K1, Z24
 	VFMADD231PS  Z24, Z12, Z11
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -12882,7 +12882,7 @@ first0:
 	VPCMPEQD     Z13, Z11, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12890,40 +12890,39 @@ first0:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x16(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z2
-	VBROADCASTSS (R8)(BX*4), Z3
+	VBROADCASTSS 1088(SI)(BX*4), Z3
 	VMOVUPS.Z    (CX), K1, Z4
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z4, Z3, Z1
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z4
 	VADDPS    Z4, Z0, Z0
 
 first0:
 	VMOVUPS   Z0, K1, (DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VMOVUPS.Z (DI), K1, Z4
 	VADDPS    Z4, Z1, Z1
@@ -12938,7 +12937,7 @@ first1:
 	VPCMPEQD     Z4, Z1, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -12946,24 +12945,23 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x32(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z4
-	VBROADCASTSS (R8)(BX*4), Z5
+	VBROADCASTSS 1088(SI)(BX*4), Z5
 	VMOVUPS      (CX), Z6
 	VFMADD231PS  Z6, Z4, Z0
 	VFMADD231PS  Z6, Z5, Z2
@@ -12971,12 +12969,12 @@ loop:
 	VFMADD231PS  Z7, Z4, Z1
 	VFMADD231PS  Z7, Z5, Z3
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VMOVUPS.Z 64(DI), K1, Z6
@@ -12985,8 +12983,8 @@ store:
 first0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, K1, 64(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z2, Z2
 	VMOVUPS.Z 64(DI), K1, Z6
@@ -13007,7 +13005,7 @@ first1:
 	VPCMPEQD     Z6, Z3, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -13015,11 +13013,10 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x48(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13027,14 +13024,14 @@ TEXT ·listAVX512_2x48(SB), NOSPLIT, $0-8
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z6
-	VBROADCASTSS (R8)(BX*4), Z7
+	VBROADCASTSS 1088(SI)(BX*4), Z7
 	VMOVUPS      (CX), Z8
 	VFMADD231PS  Z8, Z6, Z0
 	VFMADD231PS  Z8, Z7, Z3
@@ -13045,12 +13042,12 @@ loop:
 	VFMADD231PS  Z10, Z6, Z2
 	VFMADD231PS  Z10, Z7, Z5
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -13061,8 +13058,8 @@ first0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, K1, 128(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z3, Z3
 	VADDPS    64(DI), Z4, Z4
@@ -13089,7 +13086,7 @@ first1:
 	VPCMPEQD     Z8, Z5, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -13097,12 +13094,11 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x64(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13112,14 +13108,14 @@ TEXT ·listAVX512_2x64(SB), NOSPLIT, $0-8
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z8
-	VBROADCASTSS (R8)(BX*4), Z9
+	VBROADCASTSS 1088(SI)(BX*4), Z9
 	VMOVUPS      (CX), Z10
 	VFMADD231PS  Z10, Z8, Z0
 	VFMADD231PS  Z10, Z9, Z4
@@ -13133,12 +13129,12 @@ loop:
 	VFMADD231PS  Z13, Z8, Z3
 	VFMADD231PS  Z13, Z9, Z7
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -13151,8 +13147,8 @@ first0:
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, K1, 192(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z4, Z4
 	VADDPS    64(DI), Z5, Z5
@@ -13185,7 +13181,7 @@ first1:
 	VPCMPEQD     Z10, Z7, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -13193,12 +13189,11 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x80(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13210,14 +13205,14 @@ TEXT ·listAVX512_2x80(SB), NOSPLIT, $0-8
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z10
-	VBROADCASTSS (R8)(BX*4), Z11
+	VBROADCASTSS 1088(SI)(BX*4), Z11
 	VMOVUPS      (CX), Z12
 	VFMADD231PS  Z12, Z10, Z0
 	VFMADD231PS  Z12, Z11, Z5
@@ -13234,12 +13229,12 @@ loop:
 	VFMADD231PS  Z16, Z10, Z4
 	VFMADD231PS  Z16, Z11, Z9
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -13254,8 +13249,8 @@ first0:
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, 192(DI)
 	VMOVUPS   Z4, K1, 256(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z5, Z5
 	VADDPS    64(DI), Z6, Z6
@@ -13294,7 +13289,7 @@ first1:
 	VPCMPEQD     Z12, Z9, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -13302,13 +13297,12 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x96(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13322,14 +13316,14 @@ TEXT ·listAVX512_2x96(SB), NOSPLIT, $0-8
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z12
-	VBROADCASTSS (R8)(BX*4), Z13
+	VBROADCASTSS 1088(SI)(BX*4), Z13
 	VMOVUPS      (CX), Z14
 	VFMADD231PS  Z14, Z12, Z0
 	VFMADD231PS  Z14, Z13, Z6
@@ -13349,12 +13343,12 @@ loop:
 	VFMADD231PS  Z19, Z12, Z5
 	VFMADD231PS  Z19, Z13, Z11
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -13371,8 +13365,8 @@ first0:
 	VMOVUPS   Z3, 192(DI)
 	VMOVUPS   Z4, 256(DI)
 	VMOVUPS   Z5, K1, 320(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z6, Z6
 	VADDPS    64(DI), Z7, Z7
@@ -13417,7 +13411,7 @@ first1:
 	VPCMPEQD     Z14, Z11, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -13425,13 +13419,12 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x112(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13447,14 +13440,14 @@ TEXT ·listAVX512_2x112(SB), NOSPLIT, $0-8
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z14
-	VBROADCASTSS (R8)(BX*4), Z15
+	VBROADCASTSS 1088(SI)(BX*4), Z15
 	VMOVUPS      (CX), Z16
 	VFMADD231PS  Z16, Z14, Z0
 	VFMADD231PS  Z16, Z15, Z7
@@ -13477,12 +13470,12 @@ loop:
 	VFMADD231PS  Z22, Z14, Z6
 	VFMADD231PS  Z22, Z15, Z13
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -13501,8 +13494,8 @@ first0:
 	VMOVUPS   Z4, 256(DI)
 	VMOVUPS   Z5, 320(DI)
 	VMOVUPS   Z6, K1, 384(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z7, Z7
 	VADDPS    64(DI), Z8, Z8
@@ -13553,7 +13546,7 @@ first1:
 	VPCMPEQD     Z16, Z13, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -13561,14 +13554,13 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x128(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
 	LEAQ   (R11)(R9*2), R12
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13586,14 +13578,14 @@ TEXT ·listAVX512_2x128(SB), NOSPLIT, $0-8
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z16
-	VBROADCASTSS (R8)(BX*4), Z17
+	VBROADCASTSS 1088(SI)(BX*4), Z17
 	VMOVUPS      (CX), Z18
 	VFMADD231PS  Z18, Z16, Z0
 	VFMADD231PS  Z18, Z17, Z8
@@ -13619,12 +13611,12 @@ loop:
 	VFMADD231PS  Z25, Z16, Z7
 	VFMADD231PS  Z25, Z17, Z15
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -13645,8 +13637,8 @@ first0:
 	VMOVUPS   Z5, 320(DI)
 	VMOVUPS   Z6, 384(DI)
 	VMOVUPS   Z7, K1, 448(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z8, Z8
 	VADDPS    64(DI), Z9, Z9
@@ -13703,7 +13695,7 @@ first1:
 	VPCMPEQD     Z18, Z15, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -13711,14 +13703,13 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x144(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
 	LEAQ   (R11)(R9*2), R12
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13738,14 +13729,14 @@ TEXT ·listAVX512_2x144(SB), NOSPLIT, $0-8
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z18
-	VBROADCASTSS (R8)(BX*4), Z19
+	VBROADCASTSS 1088(SI)(BX*4), Z19
 	VMOVUPS      (CX), Z20
 	VFMADD231PS  Z20, Z18, Z0
 	VFMADD231PS  Z20, Z19, Z9
@@ -13774,12 +13765,12 @@ loop:
 	VFMADD231PS  Z28, Z18, Z8
 	VFMADD231PS  Z28, Z19, Z17
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -13802,8 +13793,8 @@ first0:
 	VMOVUPS   Z6, 384(DI)
 	VMOVUPS   Z7, 448(DI)
 	VMOVUPS   Z8, K1, 512(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z9, Z9
 	VADDPS    64(DI), Z10, Z10
@@ -13866,7 +13857,7 @@ first1:
 	VPCMPEQD     Z20, Z17, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -13874,7 +13865,7 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x160(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -13882,7 +13873,6 @@ TEXT ·listAVX512_2x160(SB), NOSPLIT, $0-8
 	LEAQ   (R12)(R9*2), R13
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13904,14 +13894,14 @@ TEXT ·listAVX512_2x160(SB), NOSPLIT, $0-8
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z20
-	VBROADCASTSS (R8)(BX*4), Z21
+	VBROADCASTSS 1088(SI)(BX*4), Z21
 	VMOVUPS      (CX), Z22
 	VFMADD231PS  Z22, Z20, Z0
 	VFMADD231PS  Z22, Z21, Z10
@@ -13943,12 +13933,12 @@ loop:
 	VFMADD231PS  Z31, Z20, Z9
 	VFMADD231PS  Z31, Z21, Z19
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -13973,8 +13963,8 @@ first0:
 	VMOVUPS   Z7, 448(DI)
 	VMOVUPS   Z8, 512(DI)
 	VMOVUPS   Z9, K1, 576(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z10, Z10
 	VADDPS    64(DI), Z11, Z11
@@ -14043,7 +14033,7 @@ first1:
 	VPCMPEQD     Z22, Z19, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -14051,7 +14041,7 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x176(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -14059,7 +14049,6 @@ TEXT ·listAVX512_2x176(SB), NOSPLIT, $0-8
 	LEAQ   (R12)(R9*2), R13
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -14083,14 +14072,14 @@ TEXT ·listAVX512_2x176(SB), NOSPLIT, $0-8
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z22
-	VBROADCASTSS (R8)(BX*4), Z23
+	VBROADCASTSS 1088(SI)(BX*4), Z23
 	VMOVUPS      (CX), Z24
 	VFMADD231PS  Z24, Z22, Z0
 	VFMADD231PS  Z24, Z23, Z11
@@ -14125,12 +14114,12 @@ loop:
 	VFMADD231PS  Z26, Z22, Z10
 	VFMADD231PS  Z26, Z23, Z21
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -14157,8 +14146,8 @@ first0:
 	VMOVUPS   Z8, 512(DI)
 	VMOVUPS   Z9, 576(DI)
 	VMOVUPS   Z10, K1, 640(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z11, Z11
 	VADDPS    64(DI), Z12, Z12
@@ -14233,7 +14222,7 @@ first1:
 	VPCMPEQD     Z24, Z21, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -14241,7 +14230,7 @@ first1:
 // Requires: AVX, AVX512F
 TEXT ·listAVX512_2x192(SB), NOSPLIT, $0-8
 	MOVQ   t+0(FP), DX
-	KMOVW  72(DX), K1
+	KMOVW  48(DX), K1
 	MOVQ   8(DX), R9
 	LEAQ   (R9)(R9*2), R10
 	LEAQ   (R10)(R9*2), R11
@@ -14250,7 +14239,6 @@ TEXT ·listAVX512_2x192(SB), NOSPLIT, $0-8
 	LEAQ   (R13)(R9*2), R14
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -14276,14 +14264,14 @@ TEXT ·listAVX512_2x192(SB), NOSPLIT, $0-8
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Z24
-	VBROADCASTSS (R8)(BX*4), Z25
+	VBROADCASTSS 1088(SI)(BX*4), Z25
 	VMOVUPS      (CX), Z26
 	VFMADD231PS  Z26, Z24, Z0
 	VFMADD231PS  Z26, Z25, Z12
@@ -14321,12 +14309,12 @@ loop:
 	VFMADD231PS  Z31, Z24, Z11
 	VFMADD231PS  Z31, Z25, Z23
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ      48(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
 	VADDPS    64(DI), Z1, Z1
@@ -14355,8 +14343,8 @@ first0:
 	VMOVUPS   Z9, 576(DI)
 	VMOVUPS   Z10, 640(DI)
 	VMOVUPS   Z11, K1, 704(DI)
-	MOVQ      56(DX), DI
-	CMPQ      64(DX), $0x00
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z12, Z12
 	VADDPS    64(DI), Z13, Z13
@@ -14437,7 +14425,4002 @@ first1:
 	VPCMPEQD     Z26, Z23, K3
 	KORW         K3, K2, K2
 	KMOVW        K2, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_3x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_3x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS.Z    (CX), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z3
+	VFMADD231PS  Z31, Z3, Z0
+	VBROADCASTSS 1088(SI)(BX*4), Z4
+	VFMADD231PS  Z31, Z4, Z1
+	VBROADCASTSS 2176(SI)(BX*4), Z5
+	VFMADD231PS  Z31, Z5, Z2
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+first0:
+	VMOVUPS   Z0, K1, (DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+first1:
+	VMOVUPS   Z1, K1, (DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+first2:
+	VMOVUPS      Z2, K1, (DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z31
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z31, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z2, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_3x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_3x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z30
+	VMOVUPS.Z    (CX)(R9*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z6
+	VFMADD231PS  Z30, Z6, Z0
+	VFMADD231PS  Z31, Z6, Z1
+	VBROADCASTSS 1088(SI)(BX*4), Z7
+	VFMADD231PS  Z30, Z7, Z2
+	VFMADD231PS  Z31, Z7, Z3
+	VBROADCASTSS 2176(SI)(BX*4), Z8
+	VFMADD231PS  Z30, Z8, Z4
+	VFMADD231PS  Z31, Z8, Z5
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, K1, 64(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z2, Z2
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+first1:
+	VMOVUPS   Z2, (DI)
+	VMOVUPS   Z3, K1, 64(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z4, Z4
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+first2:
+	VMOVUPS      Z4, (DI)
+	VMOVUPS      Z5, K1, 64(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z30
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z30, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z5, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_3x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_3x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z29
+	VMOVUPS      (CX)(R9*1), Z30
+	VMOVUPS.Z    (CX)(R9*2), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z9
+	VFMADD231PS  Z29, Z9, Z0
+	VFMADD231PS  Z30, Z9, Z1
+	VFMADD231PS  Z31, Z9, Z2
+	VBROADCASTSS 1088(SI)(BX*4), Z10
+	VFMADD231PS  Z29, Z10, Z3
+	VFMADD231PS  Z30, Z10, Z4
+	VFMADD231PS  Z31, Z10, Z5
+	VBROADCASTSS 2176(SI)(BX*4), Z11
+	VFMADD231PS  Z29, Z11, Z6
+	VFMADD231PS  Z30, Z11, Z7
+	VFMADD231PS  Z31, Z11, Z8
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, K1, 128(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z3, Z3
+	VADDPS    64(DI), Z4, Z4
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+first1:
+	VMOVUPS   Z3, (DI)
+	VMOVUPS   Z4, 64(DI)
+	VMOVUPS   Z5, K1, 128(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+first2:
+	VMOVUPS      Z6, (DI)
+	VMOVUPS      Z7, 64(DI)
+	VMOVUPS      Z8, K1, 128(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z29
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z29, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z8, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_3x64(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_3x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z28
+	VMOVUPS      (CX)(R9*1), Z29
+	VMOVUPS      (CX)(R9*2), Z30
+	VMOVUPS.Z    (CX)(R10*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z12
+	VFMADD231PS  Z28, Z12, Z0
+	VFMADD231PS  Z29, Z12, Z1
+	VFMADD231PS  Z30, Z12, Z2
+	VFMADD231PS  Z31, Z12, Z3
+	VBROADCASTSS 1088(SI)(BX*4), Z13
+	VFMADD231PS  Z28, Z13, Z4
+	VFMADD231PS  Z29, Z13, Z5
+	VFMADD231PS  Z30, Z13, Z6
+	VFMADD231PS  Z31, Z13, Z7
+	VBROADCASTSS 2176(SI)(BX*4), Z14
+	VFMADD231PS  Z28, Z14, Z8
+	VFMADD231PS  Z29, Z14, Z9
+	VFMADD231PS  Z30, Z14, Z10
+	VFMADD231PS  Z31, Z14, Z11
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z3, Z3
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, K1, 192(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z4, Z4
+	VADDPS    64(DI), Z5, Z5
+	VADDPS    128(DI), Z6, Z6
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z7, Z7
+
+first1:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, 64(DI)
+	VMOVUPS   Z6, 128(DI)
+	VMOVUPS   Z7, K1, 192(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z8, Z8
+	VADDPS    64(DI), Z9, Z9
+	VADDPS    128(DI), Z10, Z10
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z11, Z11
+
+first2:
+	VMOVUPS      Z8, (DI)
+	VMOVUPS      Z9, 64(DI)
+	VMOVUPS      Z10, 128(DI)
+	VMOVUPS      Z11, K1, 192(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z28
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z28, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z11, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_3x80(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_3x80(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z27
+	VMOVUPS      (CX)(R9*1), Z28
+	VMOVUPS      (CX)(R9*2), Z29
+	VMOVUPS      (CX)(R10*1), Z30
+	VMOVUPS.Z    (CX)(R9*4), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z15
+	VFMADD231PS  Z27, Z15, Z0
+	VFMADD231PS  Z28, Z15, Z1
+	VFMADD231PS  Z29, Z15, Z2
+	VFMADD231PS  Z30, Z15, Z3
+	VFMADD231PS  Z31, Z15, Z4
+	VBROADCASTSS 1088(SI)(BX*4), Z16
+	VFMADD231PS  Z27, Z16, Z5
+	VFMADD231PS  Z28, Z16, Z6
+	VFMADD231PS  Z29, Z16, Z7
+	VFMADD231PS  Z30, Z16, Z8
+	VFMADD231PS  Z31, Z16, Z9
+	VBROADCASTSS 2176(SI)(BX*4), Z17
+	VFMADD231PS  Z27, Z17, Z10
+	VFMADD231PS  Z28, Z17, Z11
+	VFMADD231PS  Z29, Z17, Z12
+	VFMADD231PS  Z30, Z17, Z13
+	VFMADD231PS  Z31, Z17, Z14
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VMOVUPS.Z 256(DI), K1, Z27
+	VADDPS    Z27, Z4, Z4
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, K1, 256(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z5, Z5
+	VADDPS    64(DI), Z6, Z6
+	VADDPS    128(DI), Z7, Z7
+	VADDPS    192(DI), Z8, Z8
+	VMOVUPS.Z 256(DI), K1, Z27
+	VADDPS    Z27, Z9, Z9
+
+first1:
+	VMOVUPS   Z5, (DI)
+	VMOVUPS   Z6, 64(DI)
+	VMOVUPS   Z7, 128(DI)
+	VMOVUPS   Z8, 192(DI)
+	VMOVUPS   Z9, K1, 256(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z10, Z10
+	VADDPS    64(DI), Z11, Z11
+	VADDPS    128(DI), Z12, Z12
+	VADDPS    192(DI), Z13, Z13
+	VMOVUPS.Z 256(DI), K1, Z27
+	VADDPS    Z27, Z14, Z14
+
+first2:
+	VMOVUPS      Z10, (DI)
+	VMOVUPS      Z11, 64(DI)
+	VMOVUPS      Z12, 128(DI)
+	VMOVUPS      Z13, 192(DI)
+	VMOVUPS      Z14, K1, 256(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z27
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z27, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z14, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_3x96(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_3x96(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z26
+	VMOVUPS      (CX)(R9*1), Z27
+	VMOVUPS      (CX)(R9*2), Z28
+	VMOVUPS      (CX)(R10*1), Z29
+	VMOVUPS      (CX)(R9*4), Z30
+	VMOVUPS.Z    (CX)(R11*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z18
+	VFMADD231PS  Z26, Z18, Z0
+	VFMADD231PS  Z27, Z18, Z1
+	VFMADD231PS  Z28, Z18, Z2
+	VFMADD231PS  Z29, Z18, Z3
+	VFMADD231PS  Z30, Z18, Z4
+	VFMADD231PS  Z31, Z18, Z5
+	VBROADCASTSS 1088(SI)(BX*4), Z19
+	VFMADD231PS  Z26, Z19, Z6
+	VFMADD231PS  Z27, Z19, Z7
+	VFMADD231PS  Z28, Z19, Z8
+	VFMADD231PS  Z29, Z19, Z9
+	VFMADD231PS  Z30, Z19, Z10
+	VFMADD231PS  Z31, Z19, Z11
+	VBROADCASTSS 2176(SI)(BX*4), Z20
+	VFMADD231PS  Z26, Z20, Z12
+	VFMADD231PS  Z27, Z20, Z13
+	VFMADD231PS  Z28, Z20, Z14
+	VFMADD231PS  Z29, Z20, Z15
+	VFMADD231PS  Z30, Z20, Z16
+	VFMADD231PS  Z31, Z20, Z17
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VMOVUPS.Z 320(DI), K1, Z26
+	VADDPS    Z26, Z5, Z5
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, K1, 320(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VADDPS    128(DI), Z8, Z8
+	VADDPS    192(DI), Z9, Z9
+	VADDPS    256(DI), Z10, Z10
+	VMOVUPS.Z 320(DI), K1, Z26
+	VADDPS    Z26, Z11, Z11
+
+first1:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, 64(DI)
+	VMOVUPS   Z8, 128(DI)
+	VMOVUPS   Z9, 192(DI)
+	VMOVUPS   Z10, 256(DI)
+	VMOVUPS   Z11, K1, 320(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VADDPS    128(DI), Z14, Z14
+	VADDPS    192(DI), Z15, Z15
+	VADDPS    256(DI), Z16, Z16
+	VMOVUPS.Z 320(DI), K1, Z26
+	VADDPS    Z26, Z17, Z17
+
+first2:
+	VMOVUPS      Z12, (DI)
+	VMOVUPS      Z13, 64(DI)
+	VMOVUPS      Z14, 128(DI)
+	VMOVUPS      Z15, 192(DI)
+	VMOVUPS      Z16, 256(DI)
+	VMOVUPS      Z17, K1, 320(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z26
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z26, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z17, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_3x112(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_3x112(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z25
+	VMOVUPS      (CX)(R9*1), Z26
+	VMOVUPS      (CX)(R9*2), Z27
+	VMOVUPS      (CX)(R10*1), Z28
+	VMOVUPS      (CX)(R9*4), Z29
+	VMOVUPS      (CX)(R11*1), Z30
+	VMOVUPS.Z    (CX)(R10*2), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z21
+	VFMADD231PS  Z25, Z21, Z0
+	VFMADD231PS  Z26, Z21, Z1
+	VFMADD231PS  Z27, Z21, Z2
+	VFMADD231PS  Z28, Z21, Z3
+	VFMADD231PS  Z29, Z21, Z4
+	VFMADD231PS  Z30, Z21, Z5
+	VFMADD231PS  Z31, Z21, Z6
+	VBROADCASTSS 1088(SI)(BX*4), Z22
+	VFMADD231PS  Z25, Z22, Z7
+	VFMADD231PS  Z26, Z22, Z8
+	VFMADD231PS  Z27, Z22, Z9
+	VFMADD231PS  Z28, Z22, Z10
+	VFMADD231PS  Z29, Z22, Z11
+	VFMADD231PS  Z30, Z22, Z12
+	VFMADD231PS  Z31, Z22, Z13
+	VBROADCASTSS 2176(SI)(BX*4), Z23
+	VFMADD231PS  Z25, Z23, Z14
+	VFMADD231PS  Z26, Z23, Z15
+	VFMADD231PS  Z27, Z23, Z16
+	VFMADD231PS  Z28, Z23, Z17
+	VFMADD231PS  Z29, Z23, Z18
+	VFMADD231PS  Z30, Z23, Z19
+	VFMADD231PS  Z31, Z23, Z20
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VADDPS    320(DI), Z5, Z5
+	VMOVUPS.Z 384(DI), K1, Z25
+	VADDPS    Z25, Z6, Z6
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, 320(DI)
+	VMOVUPS   Z6, K1, 384(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z7, Z7
+	VADDPS    64(DI), Z8, Z8
+	VADDPS    128(DI), Z9, Z9
+	VADDPS    192(DI), Z10, Z10
+	VADDPS    256(DI), Z11, Z11
+	VADDPS    320(DI), Z12, Z12
+	VMOVUPS.Z 384(DI), K1, Z25
+	VADDPS    Z25, Z13, Z13
+
+first1:
+	VMOVUPS   Z7, (DI)
+	VMOVUPS   Z8, 64(DI)
+	VMOVUPS   Z9, 128(DI)
+	VMOVUPS   Z10, 192(DI)
+	VMOVUPS   Z11, 256(DI)
+	VMOVUPS   Z12, 320(DI)
+	VMOVUPS   Z13, K1, 384(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z14, Z14
+	VADDPS    64(DI), Z15, Z15
+	VADDPS    128(DI), Z16, Z16
+	VADDPS    192(DI), Z17, Z17
+	VADDPS    256(DI), Z18, Z18
+	VADDPS    320(DI), Z19, Z19
+	VMOVUPS.Z 384(DI), K1, Z25
+	VADDPS    Z25, Z20, Z20
+
+first2:
+	VMOVUPS      Z14, (DI)
+	VMOVUPS      Z15, 64(DI)
+	VMOVUPS      Z16, 128(DI)
+	VMOVUPS      Z17, 192(DI)
+	VMOVUPS      Z18, 256(DI)
+	VMOVUPS      Z19, 320(DI)
+	VMOVUPS      Z20, K1, 384(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z25
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z25, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z19, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z20, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_4x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_4x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS.Z    (CX), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z4
+	VFMADD231PS  Z31, Z4, Z0
+	VBROADCASTSS 1088(SI)(BX*4), Z5
+	VFMADD231PS  Z31, Z5, Z1
+	VBROADCASTSS 2176(SI)(BX*4), Z6
+	VFMADD231PS  Z31, Z6, Z2
+	VBROADCASTSS 3264(SI)(BX*4), Z7
+	VFMADD231PS  Z31, Z7, Z3
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+first0:
+	VMOVUPS   Z0, K1, (DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+first1:
+	VMOVUPS   Z1, K1, (DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+first2:
+	VMOVUPS   Z2, K1, (DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+first3:
+	VMOVUPS      Z3, K1, (DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z31
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z31, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z3, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_4x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_4x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z30
+	VMOVUPS.Z    (CX)(R9*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z8
+	VFMADD231PS  Z30, Z8, Z0
+	VFMADD231PS  Z31, Z8, Z1
+	VBROADCASTSS 1088(SI)(BX*4), Z9
+	VFMADD231PS  Z30, Z9, Z2
+	VFMADD231PS  Z31, Z9, Z3
+	VBROADCASTSS 2176(SI)(BX*4), Z10
+	VFMADD231PS  Z30, Z10, Z4
+	VFMADD231PS  Z31, Z10, Z5
+	VBROADCASTSS 3264(SI)(BX*4), Z11
+	VFMADD231PS  Z30, Z11, Z6
+	VFMADD231PS  Z31, Z11, Z7
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, K1, 64(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z2, Z2
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+first1:
+	VMOVUPS   Z2, (DI)
+	VMOVUPS   Z3, K1, 64(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z4, Z4
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+first2:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, K1, 64(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z6, Z6
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+first3:
+	VMOVUPS      Z6, (DI)
+	VMOVUPS      Z7, K1, 64(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z30
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z30, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z7, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_4x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_4x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z29
+	VMOVUPS      (CX)(R9*1), Z30
+	VMOVUPS.Z    (CX)(R9*2), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z12
+	VFMADD231PS  Z29, Z12, Z0
+	VFMADD231PS  Z30, Z12, Z1
+	VFMADD231PS  Z31, Z12, Z2
+	VBROADCASTSS 1088(SI)(BX*4), Z13
+	VFMADD231PS  Z29, Z13, Z3
+	VFMADD231PS  Z30, Z13, Z4
+	VFMADD231PS  Z31, Z13, Z5
+	VBROADCASTSS 2176(SI)(BX*4), Z14
+	VFMADD231PS  Z29, Z14, Z6
+	VFMADD231PS  Z30, Z14, Z7
+	VFMADD231PS  Z31, Z14, Z8
+	VBROADCASTSS 3264(SI)(BX*4), Z15
+	VFMADD231PS  Z29, Z15, Z9
+	VFMADD231PS  Z30, Z15, Z10
+	VFMADD231PS  Z31, Z15, Z11
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, K1, 128(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z3, Z3
+	VADDPS    64(DI), Z4, Z4
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+first1:
+	VMOVUPS   Z3, (DI)
+	VMOVUPS   Z4, 64(DI)
+	VMOVUPS   Z5, K1, 128(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+first2:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, 64(DI)
+	VMOVUPS   Z8, K1, 128(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z9, Z9
+	VADDPS    64(DI), Z10, Z10
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+first3:
+	VMOVUPS      Z9, (DI)
+	VMOVUPS      Z10, 64(DI)
+	VMOVUPS      Z11, K1, 128(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z29
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z29, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z11, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_4x64(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_4x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z28
+	VMOVUPS      (CX)(R9*1), Z29
+	VMOVUPS      (CX)(R9*2), Z30
+	VMOVUPS.Z    (CX)(R10*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z16
+	VFMADD231PS  Z28, Z16, Z0
+	VFMADD231PS  Z29, Z16, Z1
+	VFMADD231PS  Z30, Z16, Z2
+	VFMADD231PS  Z31, Z16, Z3
+	VBROADCASTSS 1088(SI)(BX*4), Z17
+	VFMADD231PS  Z28, Z17, Z4
+	VFMADD231PS  Z29, Z17, Z5
+	VFMADD231PS  Z30, Z17, Z6
+	VFMADD231PS  Z31, Z17, Z7
+	VBROADCASTSS 2176(SI)(BX*4), Z18
+	VFMADD231PS  Z28, Z18, Z8
+	VFMADD231PS  Z29, Z18, Z9
+	VFMADD231PS  Z30, Z18, Z10
+	VFMADD231PS  Z31, Z18, Z11
+	VBROADCASTSS 3264(SI)(BX*4), Z19
+	VFMADD231PS  Z28, Z19, Z12
+	VFMADD231PS  Z29, Z19, Z13
+	VFMADD231PS  Z30, Z19, Z14
+	VFMADD231PS  Z31, Z19, Z15
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z3, Z3
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, K1, 192(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z4, Z4
+	VADDPS    64(DI), Z5, Z5
+	VADDPS    128(DI), Z6, Z6
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z7, Z7
+
+first1:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, 64(DI)
+	VMOVUPS   Z6, 128(DI)
+	VMOVUPS   Z7, K1, 192(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z8, Z8
+	VADDPS    64(DI), Z9, Z9
+	VADDPS    128(DI), Z10, Z10
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z11, Z11
+
+first2:
+	VMOVUPS   Z8, (DI)
+	VMOVUPS   Z9, 64(DI)
+	VMOVUPS   Z10, 128(DI)
+	VMOVUPS   Z11, K1, 192(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VADDPS    128(DI), Z14, Z14
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z15, Z15
+
+first3:
+	VMOVUPS      Z12, (DI)
+	VMOVUPS      Z13, 64(DI)
+	VMOVUPS      Z14, 128(DI)
+	VMOVUPS      Z15, K1, 192(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z28
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z28, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z15, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_4x80(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_4x80(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z27
+	VMOVUPS      (CX)(R9*1), Z28
+	VMOVUPS      (CX)(R9*2), Z29
+	VMOVUPS      (CX)(R10*1), Z30
+	VMOVUPS.Z    (CX)(R9*4), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z20
+	VFMADD231PS  Z27, Z20, Z0
+	VFMADD231PS  Z28, Z20, Z1
+	VFMADD231PS  Z29, Z20, Z2
+	VFMADD231PS  Z30, Z20, Z3
+	VFMADD231PS  Z31, Z20, Z4
+	VBROADCASTSS 1088(SI)(BX*4), Z21
+	VFMADD231PS  Z27, Z21, Z5
+	VFMADD231PS  Z28, Z21, Z6
+	VFMADD231PS  Z29, Z21, Z7
+	VFMADD231PS  Z30, Z21, Z8
+	VFMADD231PS  Z31, Z21, Z9
+	VBROADCASTSS 2176(SI)(BX*4), Z22
+	VFMADD231PS  Z27, Z22, Z10
+	VFMADD231PS  Z28, Z22, Z11
+	VFMADD231PS  Z29, Z22, Z12
+	VFMADD231PS  Z30, Z22, Z13
+	VFMADD231PS  Z31, Z22, Z14
+	VBROADCASTSS 3264(SI)(BX*4), Z23
+	VFMADD231PS  Z27, Z23, Z15
+	VFMADD231PS  Z28, Z23, Z16
+	VFMADD231PS  Z29, Z23, Z17
+	VFMADD231PS  Z30, Z23, Z18
+	VFMADD231PS  Z31, Z23, Z19
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VMOVUPS.Z 256(DI), K1, Z27
+	VADDPS    Z27, Z4, Z4
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, K1, 256(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z5, Z5
+	VADDPS    64(DI), Z6, Z6
+	VADDPS    128(DI), Z7, Z7
+	VADDPS    192(DI), Z8, Z8
+	VMOVUPS.Z 256(DI), K1, Z27
+	VADDPS    Z27, Z9, Z9
+
+first1:
+	VMOVUPS   Z5, (DI)
+	VMOVUPS   Z6, 64(DI)
+	VMOVUPS   Z7, 128(DI)
+	VMOVUPS   Z8, 192(DI)
+	VMOVUPS   Z9, K1, 256(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z10, Z10
+	VADDPS    64(DI), Z11, Z11
+	VADDPS    128(DI), Z12, Z12
+	VADDPS    192(DI), Z13, Z13
+	VMOVUPS.Z 256(DI), K1, Z27
+	VADDPS    Z27, Z14, Z14
+
+first2:
+	VMOVUPS   Z10, (DI)
+	VMOVUPS   Z11, 64(DI)
+	VMOVUPS   Z12, 128(DI)
+	VMOVUPS   Z13, 192(DI)
+	VMOVUPS   Z14, K1, 256(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z15, Z15
+	VADDPS    64(DI), Z16, Z16
+	VADDPS    128(DI), Z17, Z17
+	VADDPS    192(DI), Z18, Z18
+	VMOVUPS.Z 256(DI), K1, Z27
+	VADDPS    Z27, Z19, Z19
+
+first3:
+	VMOVUPS      Z15, (DI)
+	VMOVUPS      Z16, 64(DI)
+	VMOVUPS      Z17, 128(DI)
+	VMOVUPS      Z18, 192(DI)
+	VMOVUPS      Z19, K1, 256(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z27
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z27, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z19, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_4x96(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_4x96(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	LEAQ   (R10)(R9*2), R11
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z26
+	VMOVUPS      (CX)(R9*1), Z27
+	VMOVUPS      (CX)(R9*2), Z28
+	VMOVUPS      (CX)(R10*1), Z29
+	VMOVUPS      (CX)(R9*4), Z30
+	VMOVUPS.Z    (CX)(R11*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z24
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z27, Z24, Z1
+	VFMADD231PS  Z28, Z24, Z2
+	VFMADD231PS  Z29, Z24, Z3
+	VFMADD231PS  Z30, Z24, Z4
+	VFMADD231PS  Z31, Z24, Z5
+	VBROADCASTSS 1088(SI)(BX*4), Z25
+	VFMADD231PS  Z26, Z25, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VFMADD231PS  Z28, Z25, Z8
+	VFMADD231PS  Z29, Z25, Z9
+	VFMADD231PS  Z30, Z25, Z10
+	VFMADD231PS  Z31, Z25, Z11
+	VBROADCASTSS 2176(SI)(BX*4), Z24
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z27, Z24, Z13
+	VFMADD231PS  Z28, Z24, Z14
+	VFMADD231PS  Z29, Z24, Z15
+	VFMADD231PS  Z30, Z24, Z16
+	VFMADD231PS  Z31, Z24, Z17
+	VBROADCASTSS 3264(SI)(BX*4), Z25
+	VFMADD231PS  Z26, Z25, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VFMADD231PS  Z28, Z25, Z20
+	VFMADD231PS  Z29, Z25, Z21
+	VFMADD231PS  Z30, Z25, Z22
+	VFMADD231PS  Z31, Z25, Z23
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VADDPS    192(DI), Z3, Z3
+	VADDPS    256(DI), Z4, Z4
+	VMOVUPS.Z 320(DI), K1, Z26
+	VADDPS    Z26, Z5, Z5
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, 192(DI)
+	VMOVUPS   Z4, 256(DI)
+	VMOVUPS   Z5, K1, 320(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VADDPS    128(DI), Z8, Z8
+	VADDPS    192(DI), Z9, Z9
+	VADDPS    256(DI), Z10, Z10
+	VMOVUPS.Z 320(DI), K1, Z26
+	VADDPS    Z26, Z11, Z11
+
+first1:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, 64(DI)
+	VMOVUPS   Z8, 128(DI)
+	VMOVUPS   Z9, 192(DI)
+	VMOVUPS   Z10, 256(DI)
+	VMOVUPS   Z11, K1, 320(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VADDPS    128(DI), Z14, Z14
+	VADDPS    192(DI), Z15, Z15
+	VADDPS    256(DI), Z16, Z16
+	VMOVUPS.Z 320(DI), K1, Z26
+	VADDPS    Z26, Z17, Z17
+
+first2:
+	VMOVUPS   Z12, (DI)
+	VMOVUPS   Z13, 64(DI)
+	VMOVUPS   Z14, 128(DI)
+	VMOVUPS   Z15, 192(DI)
+	VMOVUPS   Z16, 256(DI)
+	VMOVUPS   Z17, K1, 320(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z18, Z18
+	VADDPS    64(DI), Z19, Z19
+	VADDPS    128(DI), Z20, Z20
+	VADDPS    192(DI), Z21, Z21
+	VADDPS    256(DI), Z22, Z22
+	VMOVUPS.Z 320(DI), K1, Z26
+	VADDPS    Z26, Z23, Z23
+
+first3:
+	VMOVUPS      Z18, (DI)
+	VMOVUPS      Z19, 64(DI)
+	VMOVUPS      Z20, 128(DI)
+	VMOVUPS      Z21, 192(DI)
+	VMOVUPS      Z22, 256(DI)
+	VMOVUPS      Z23, K1, 320(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z26
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z26, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z19, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z20, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z21, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z22, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z23, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_5x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_5x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS.Z    (CX), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z5
+	VFMADD231PS  Z31, Z5, Z0
+	VBROADCASTSS 1088(SI)(BX*4), Z6
+	VFMADD231PS  Z31, Z6, Z1
+	VBROADCASTSS 2176(SI)(BX*4), Z7
+	VFMADD231PS  Z31, Z7, Z2
+	VBROADCASTSS 3264(SI)(BX*4), Z8
+	VFMADD231PS  Z31, Z8, Z3
+	VBROADCASTSS 4352(SI)(BX*4), Z9
+	VFMADD231PS  Z31, Z9, Z4
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+first0:
+	VMOVUPS   Z0, K1, (DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+first1:
+	VMOVUPS   Z1, K1, (DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+first2:
+	VMOVUPS   Z2, K1, (DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+first3:
+	VMOVUPS   Z3, K1, (DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+first4:
+	VMOVUPS      Z4, K1, (DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z31
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z31, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z4, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_5x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_5x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z30
+	VMOVUPS.Z    (CX)(R9*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z10
+	VFMADD231PS  Z30, Z10, Z0
+	VFMADD231PS  Z31, Z10, Z1
+	VBROADCASTSS 1088(SI)(BX*4), Z11
+	VFMADD231PS  Z30, Z11, Z2
+	VFMADD231PS  Z31, Z11, Z3
+	VBROADCASTSS 2176(SI)(BX*4), Z12
+	VFMADD231PS  Z30, Z12, Z4
+	VFMADD231PS  Z31, Z12, Z5
+	VBROADCASTSS 3264(SI)(BX*4), Z13
+	VFMADD231PS  Z30, Z13, Z6
+	VFMADD231PS  Z31, Z13, Z7
+	VBROADCASTSS 4352(SI)(BX*4), Z14
+	VFMADD231PS  Z30, Z14, Z8
+	VFMADD231PS  Z31, Z14, Z9
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, K1, 64(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z2, Z2
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+first1:
+	VMOVUPS   Z2, (DI)
+	VMOVUPS   Z3, K1, 64(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z4, Z4
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+first2:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, K1, 64(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z6, Z6
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+first3:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, K1, 64(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z8, Z8
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z9, Z9
+
+first4:
+	VMOVUPS      Z8, (DI)
+	VMOVUPS      Z9, K1, 64(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z30
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z30, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z9, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_5x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_5x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z29
+	VMOVUPS      (CX)(R9*1), Z30
+	VMOVUPS.Z    (CX)(R9*2), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z15
+	VFMADD231PS  Z29, Z15, Z0
+	VFMADD231PS  Z30, Z15, Z1
+	VFMADD231PS  Z31, Z15, Z2
+	VBROADCASTSS 1088(SI)(BX*4), Z16
+	VFMADD231PS  Z29, Z16, Z3
+	VFMADD231PS  Z30, Z16, Z4
+	VFMADD231PS  Z31, Z16, Z5
+	VBROADCASTSS 2176(SI)(BX*4), Z17
+	VFMADD231PS  Z29, Z17, Z6
+	VFMADD231PS  Z30, Z17, Z7
+	VFMADD231PS  Z31, Z17, Z8
+	VBROADCASTSS 3264(SI)(BX*4), Z18
+	VFMADD231PS  Z29, Z18, Z9
+	VFMADD231PS  Z30, Z18, Z10
+	VFMADD231PS  Z31, Z18, Z11
+	VBROADCASTSS 4352(SI)(BX*4), Z19
+	VFMADD231PS  Z29, Z19, Z12
+	VFMADD231PS  Z30, Z19, Z13
+	VFMADD231PS  Z31, Z19, Z14
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, K1, 128(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z3, Z3
+	VADDPS    64(DI), Z4, Z4
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+first1:
+	VMOVUPS   Z3, (DI)
+	VMOVUPS   Z4, 64(DI)
+	VMOVUPS   Z5, K1, 128(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+first2:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, 64(DI)
+	VMOVUPS   Z8, K1, 128(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z9, Z9
+	VADDPS    64(DI), Z10, Z10
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+first3:
+	VMOVUPS   Z9, (DI)
+	VMOVUPS   Z10, 64(DI)
+	VMOVUPS   Z11, K1, 128(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z14, Z14
+
+first4:
+	VMOVUPS      Z12, (DI)
+	VMOVUPS      Z13, 64(DI)
+	VMOVUPS      Z14, K1, 128(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z29
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z29, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z14, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_5x64(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_5x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z28
+	VMOVUPS      (CX)(R9*1), Z29
+	VMOVUPS      (CX)(R9*2), Z30
+	VMOVUPS.Z    (CX)(R10*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z20
+	VFMADD231PS  Z28, Z20, Z0
+	VFMADD231PS  Z29, Z20, Z1
+	VFMADD231PS  Z30, Z20, Z2
+	VFMADD231PS  Z31, Z20, Z3
+	VBROADCASTSS 1088(SI)(BX*4), Z21
+	VFMADD231PS  Z28, Z21, Z4
+	VFMADD231PS  Z29, Z21, Z5
+	VFMADD231PS  Z30, Z21, Z6
+	VFMADD231PS  Z31, Z21, Z7
+	VBROADCASTSS 2176(SI)(BX*4), Z22
+	VFMADD231PS  Z28, Z22, Z8
+	VFMADD231PS  Z29, Z22, Z9
+	VFMADD231PS  Z30, Z22, Z10
+	VFMADD231PS  Z31, Z22, Z11
+	VBROADCASTSS 3264(SI)(BX*4), Z23
+	VFMADD231PS  Z28, Z23, Z12
+	VFMADD231PS  Z29, Z23, Z13
+	VFMADD231PS  Z30, Z23, Z14
+	VFMADD231PS  Z31, Z23, Z15
+	VBROADCASTSS 4352(SI)(BX*4), Z24
+	VFMADD231PS  Z28, Z24, Z16
+	VFMADD231PS  Z29, Z24, Z17
+	VFMADD231PS  Z30, Z24, Z18
+	VFMADD231PS  Z31, Z24, Z19
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z3, Z3
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, K1, 192(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z4, Z4
+	VADDPS    64(DI), Z5, Z5
+	VADDPS    128(DI), Z6, Z6
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z7, Z7
+
+first1:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, 64(DI)
+	VMOVUPS   Z6, 128(DI)
+	VMOVUPS   Z7, K1, 192(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z8, Z8
+	VADDPS    64(DI), Z9, Z9
+	VADDPS    128(DI), Z10, Z10
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z11, Z11
+
+first2:
+	VMOVUPS   Z8, (DI)
+	VMOVUPS   Z9, 64(DI)
+	VMOVUPS   Z10, 128(DI)
+	VMOVUPS   Z11, K1, 192(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VADDPS    128(DI), Z14, Z14
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z15, Z15
+
+first3:
+	VMOVUPS   Z12, (DI)
+	VMOVUPS   Z13, 64(DI)
+	VMOVUPS   Z14, 128(DI)
+	VMOVUPS   Z15, K1, 192(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z16, Z16
+	VADDPS    64(DI), Z17, Z17
+	VADDPS    128(DI), Z18, Z18
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z19, Z19
+
+first4:
+	VMOVUPS      Z16, (DI)
+	VMOVUPS      Z17, 64(DI)
+	VMOVUPS      Z18, 128(DI)
+	VMOVUPS      Z19, K1, 192(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z28
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z28, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z19, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_6x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_6x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS.Z    (CX), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z6
+	VFMADD231PS  Z31, Z6, Z0
+	VBROADCASTSS 1088(SI)(BX*4), Z7
+	VFMADD231PS  Z31, Z7, Z1
+	VBROADCASTSS 2176(SI)(BX*4), Z8
+	VFMADD231PS  Z31, Z8, Z2
+	VBROADCASTSS 3264(SI)(BX*4), Z9
+	VFMADD231PS  Z31, Z9, Z3
+	VBROADCASTSS 4352(SI)(BX*4), Z10
+	VFMADD231PS  Z31, Z10, Z4
+	VBROADCASTSS 5440(SI)(BX*4), Z11
+	VFMADD231PS  Z31, Z11, Z5
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+first0:
+	VMOVUPS   Z0, K1, (DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+first1:
+	VMOVUPS   Z1, K1, (DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+first2:
+	VMOVUPS   Z2, K1, (DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+first3:
+	VMOVUPS   Z3, K1, (DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+first4:
+	VMOVUPS   Z4, K1, (DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+first5:
+	VMOVUPS      Z5, K1, (DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z31
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z31, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z5, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_6x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_6x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z30
+	VMOVUPS.Z    (CX)(R9*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z12
+	VFMADD231PS  Z30, Z12, Z0
+	VFMADD231PS  Z31, Z12, Z1
+	VBROADCASTSS 1088(SI)(BX*4), Z13
+	VFMADD231PS  Z30, Z13, Z2
+	VFMADD231PS  Z31, Z13, Z3
+	VBROADCASTSS 2176(SI)(BX*4), Z14
+	VFMADD231PS  Z30, Z14, Z4
+	VFMADD231PS  Z31, Z14, Z5
+	VBROADCASTSS 3264(SI)(BX*4), Z15
+	VFMADD231PS  Z30, Z15, Z6
+	VFMADD231PS  Z31, Z15, Z7
+	VBROADCASTSS 4352(SI)(BX*4), Z16
+	VFMADD231PS  Z30, Z16, Z8
+	VFMADD231PS  Z31, Z16, Z9
+	VBROADCASTSS 5440(SI)(BX*4), Z17
+	VFMADD231PS  Z30, Z17, Z10
+	VFMADD231PS  Z31, Z17, Z11
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, K1, 64(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z2, Z2
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+first1:
+	VMOVUPS   Z2, (DI)
+	VMOVUPS   Z3, K1, 64(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z4, Z4
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+first2:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, K1, 64(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z6, Z6
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+first3:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, K1, 64(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z8, Z8
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z9, Z9
+
+first4:
+	VMOVUPS   Z8, (DI)
+	VMOVUPS   Z9, K1, 64(DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VADDPS    (DI), Z10, Z10
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z11, Z11
+
+first5:
+	VMOVUPS      Z10, (DI)
+	VMOVUPS      Z11, K1, 64(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z30
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z30, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z11, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_6x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_6x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z29
+	VMOVUPS      (CX)(R9*1), Z30
+	VMOVUPS.Z    (CX)(R9*2), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z18
+	VFMADD231PS  Z29, Z18, Z0
+	VFMADD231PS  Z30, Z18, Z1
+	VFMADD231PS  Z31, Z18, Z2
+	VBROADCASTSS 1088(SI)(BX*4), Z19
+	VFMADD231PS  Z29, Z19, Z3
+	VFMADD231PS  Z30, Z19, Z4
+	VFMADD231PS  Z31, Z19, Z5
+	VBROADCASTSS 2176(SI)(BX*4), Z20
+	VFMADD231PS  Z29, Z20, Z6
+	VFMADD231PS  Z30, Z20, Z7
+	VFMADD231PS  Z31, Z20, Z8
+	VBROADCASTSS 3264(SI)(BX*4), Z21
+	VFMADD231PS  Z29, Z21, Z9
+	VFMADD231PS  Z30, Z21, Z10
+	VFMADD231PS  Z31, Z21, Z11
+	VBROADCASTSS 4352(SI)(BX*4), Z22
+	VFMADD231PS  Z29, Z22, Z12
+	VFMADD231PS  Z30, Z22, Z13
+	VFMADD231PS  Z31, Z22, Z14
+	VBROADCASTSS 5440(SI)(BX*4), Z23
+	VFMADD231PS  Z29, Z23, Z15
+	VFMADD231PS  Z30, Z23, Z16
+	VFMADD231PS  Z31, Z23, Z17
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, K1, 128(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z3, Z3
+	VADDPS    64(DI), Z4, Z4
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+first1:
+	VMOVUPS   Z3, (DI)
+	VMOVUPS   Z4, 64(DI)
+	VMOVUPS   Z5, K1, 128(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+first2:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, 64(DI)
+	VMOVUPS   Z8, K1, 128(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z9, Z9
+	VADDPS    64(DI), Z10, Z10
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+first3:
+	VMOVUPS   Z9, (DI)
+	VMOVUPS   Z10, 64(DI)
+	VMOVUPS   Z11, K1, 128(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z14, Z14
+
+first4:
+	VMOVUPS   Z12, (DI)
+	VMOVUPS   Z13, 64(DI)
+	VMOVUPS   Z14, K1, 128(DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VADDPS    (DI), Z15, Z15
+	VADDPS    64(DI), Z16, Z16
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z17, Z17
+
+first5:
+	VMOVUPS      Z15, (DI)
+	VMOVUPS      Z16, 64(DI)
+	VMOVUPS      Z17, K1, 128(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z29
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z29, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z17, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_6x64(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_6x64(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z28
+	VMOVUPS      (CX)(R9*1), Z29
+	VMOVUPS      (CX)(R9*2), Z30
+	VMOVUPS.Z    (CX)(R10*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z24
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z29, Z24, Z1
+	VFMADD231PS  Z30, Z24, Z2
+	VFMADD231PS  Z31, Z24, Z3
+	VBROADCASTSS 1088(SI)(BX*4), Z25
+	VFMADD231PS  Z28, Z25, Z4
+	VFMADD231PS  Z29, Z25, Z5
+	VFMADD231PS  Z30, Z25, Z6
+	VFMADD231PS  Z31, Z25, Z7
+	VBROADCASTSS 2176(SI)(BX*4), Z26
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z29, Z26, Z9
+	VFMADD231PS  Z30, Z26, Z10
+	VFMADD231PS  Z31, Z26, Z11
+	VBROADCASTSS 3264(SI)(BX*4), Z27
+	VFMADD231PS  Z28, Z27, Z12
+	VFMADD231PS  Z29, Z27, Z13
+	VFMADD231PS  Z30, Z27, Z14
+	VFMADD231PS  Z31, Z27, Z15
+	VBROADCASTSS 4352(SI)(BX*4), Z24
+	VFMADD231PS  Z28, Z24, Z16
+	VFMADD231PS  Z29, Z24, Z17
+	VFMADD231PS  Z30, Z24, Z18
+	VFMADD231PS  Z31, Z24, Z19
+	VBROADCASTSS 5440(SI)(BX*4), Z25
+	VFMADD231PS  Z28, Z25, Z20
+	VFMADD231PS  Z29, Z25, Z21
+	VFMADD231PS  Z30, Z25, Z22
+	VFMADD231PS  Z31, Z25, Z23
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VADDPS    128(DI), Z2, Z2
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z3, Z3
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, 128(DI)
+	VMOVUPS   Z3, K1, 192(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z4, Z4
+	VADDPS    64(DI), Z5, Z5
+	VADDPS    128(DI), Z6, Z6
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z7, Z7
+
+first1:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, 64(DI)
+	VMOVUPS   Z6, 128(DI)
+	VMOVUPS   Z7, K1, 192(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z8, Z8
+	VADDPS    64(DI), Z9, Z9
+	VADDPS    128(DI), Z10, Z10
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z11, Z11
+
+first2:
+	VMOVUPS   Z8, (DI)
+	VMOVUPS   Z9, 64(DI)
+	VMOVUPS   Z10, 128(DI)
+	VMOVUPS   Z11, K1, 192(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VADDPS    128(DI), Z14, Z14
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z15, Z15
+
+first3:
+	VMOVUPS   Z12, (DI)
+	VMOVUPS   Z13, 64(DI)
+	VMOVUPS   Z14, 128(DI)
+	VMOVUPS   Z15, K1, 192(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z16, Z16
+	VADDPS    64(DI), Z17, Z17
+	VADDPS    128(DI), Z18, Z18
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z19, Z19
+
+first4:
+	VMOVUPS   Z16, (DI)
+	VMOVUPS   Z17, 64(DI)
+	VMOVUPS   Z18, 128(DI)
+	VMOVUPS   Z19, K1, 192(DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VADDPS    (DI), Z20, Z20
+	VADDPS    64(DI), Z21, Z21
+	VADDPS    128(DI), Z22, Z22
+	VMOVUPS.Z 192(DI), K1, Z28
+	VADDPS    Z28, Z23, Z23
+
+first5:
+	VMOVUPS      Z20, (DI)
+	VMOVUPS      Z21, 64(DI)
+	VMOVUPS      Z22, 128(DI)
+	VMOVUPS      Z23, K1, 192(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z28
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z28, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z19, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z20, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z21, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z22, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z23, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_7x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_7x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS.Z    (CX), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z7
+	VFMADD231PS  Z31, Z7, Z0
+	VBROADCASTSS 1088(SI)(BX*4), Z8
+	VFMADD231PS  Z31, Z8, Z1
+	VBROADCASTSS 2176(SI)(BX*4), Z9
+	VFMADD231PS  Z31, Z9, Z2
+	VBROADCASTSS 3264(SI)(BX*4), Z10
+	VFMADD231PS  Z31, Z10, Z3
+	VBROADCASTSS 4352(SI)(BX*4), Z11
+	VFMADD231PS  Z31, Z11, Z4
+	VBROADCASTSS 5440(SI)(BX*4), Z12
+	VFMADD231PS  Z31, Z12, Z5
+	VBROADCASTSS 6528(SI)(BX*4), Z13
+	VFMADD231PS  Z31, Z13, Z6
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+first0:
+	VMOVUPS   Z0, K1, (DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+first1:
+	VMOVUPS   Z1, K1, (DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+first2:
+	VMOVUPS   Z2, K1, (DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+first3:
+	VMOVUPS   Z3, K1, (DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+first4:
+	VMOVUPS   Z4, K1, (DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+first5:
+	VMOVUPS   Z5, K1, (DI)
+	MOVQ      112(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first6
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z6, Z6
+
+first6:
+	VMOVUPS      Z6, K1, (DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z31
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z31, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z6, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_7x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_7x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z30
+	VMOVUPS.Z    (CX)(R9*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z14
+	VFMADD231PS  Z30, Z14, Z0
+	VFMADD231PS  Z31, Z14, Z1
+	VBROADCASTSS 1088(SI)(BX*4), Z15
+	VFMADD231PS  Z30, Z15, Z2
+	VFMADD231PS  Z31, Z15, Z3
+	VBROADCASTSS 2176(SI)(BX*4), Z16
+	VFMADD231PS  Z30, Z16, Z4
+	VFMADD231PS  Z31, Z16, Z5
+	VBROADCASTSS 3264(SI)(BX*4), Z17
+	VFMADD231PS  Z30, Z17, Z6
+	VFMADD231PS  Z31, Z17, Z7
+	VBROADCASTSS 4352(SI)(BX*4), Z18
+	VFMADD231PS  Z30, Z18, Z8
+	VFMADD231PS  Z31, Z18, Z9
+	VBROADCASTSS 5440(SI)(BX*4), Z19
+	VFMADD231PS  Z30, Z19, Z10
+	VFMADD231PS  Z31, Z19, Z11
+	VBROADCASTSS 6528(SI)(BX*4), Z20
+	VFMADD231PS  Z30, Z20, Z12
+	VFMADD231PS  Z31, Z20, Z13
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, K1, 64(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z2, Z2
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+first1:
+	VMOVUPS   Z2, (DI)
+	VMOVUPS   Z3, K1, 64(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z4, Z4
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+first2:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, K1, 64(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z6, Z6
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+first3:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, K1, 64(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z8, Z8
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z9, Z9
+
+first4:
+	VMOVUPS   Z8, (DI)
+	VMOVUPS   Z9, K1, 64(DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VADDPS    (DI), Z10, Z10
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z11, Z11
+
+first5:
+	VMOVUPS   Z10, (DI)
+	VMOVUPS   Z11, K1, 64(DI)
+	MOVQ      112(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first6
+	VADDPS    (DI), Z12, Z12
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z13, Z13
+
+first6:
+	VMOVUPS      Z12, (DI)
+	VMOVUPS      Z13, K1, 64(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z30
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z30, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z13, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_7x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_7x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z29
+	VMOVUPS      (CX)(R9*1), Z30
+	VMOVUPS.Z    (CX)(R9*2), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z21
+	VFMADD231PS  Z29, Z21, Z0
+	VFMADD231PS  Z30, Z21, Z1
+	VFMADD231PS  Z31, Z21, Z2
+	VBROADCASTSS 1088(SI)(BX*4), Z22
+	VFMADD231PS  Z29, Z22, Z3
+	VFMADD231PS  Z30, Z22, Z4
+	VFMADD231PS  Z31, Z22, Z5
+	VBROADCASTSS 2176(SI)(BX*4), Z23
+	VFMADD231PS  Z29, Z23, Z6
+	VFMADD231PS  Z30, Z23, Z7
+	VFMADD231PS  Z31, Z23, Z8
+	VBROADCASTSS 3264(SI)(BX*4), Z24
+	VFMADD231PS  Z29, Z24, Z9
+	VFMADD231PS  Z30, Z24, Z10
+	VFMADD231PS  Z31, Z24, Z11
+	VBROADCASTSS 4352(SI)(BX*4), Z25
+	VFMADD231PS  Z29, Z25, Z12
+	VFMADD231PS  Z30, Z25, Z13
+	VFMADD231PS  Z31, Z25, Z14
+	VBROADCASTSS 5440(SI)(BX*4), Z26
+	VFMADD231PS  Z29, Z26, Z15
+	VFMADD231PS  Z30, Z26, Z16
+	VFMADD231PS  Z31, Z26, Z17
+	VBROADCASTSS 6528(SI)(BX*4), Z27
+	VFMADD231PS  Z29, Z27, Z18
+	VFMADD231PS  Z30, Z27, Z19
+	VFMADD231PS  Z31, Z27, Z20
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, K1, 128(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z3, Z3
+	VADDPS    64(DI), Z4, Z4
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+first1:
+	VMOVUPS   Z3, (DI)
+	VMOVUPS   Z4, 64(DI)
+	VMOVUPS   Z5, K1, 128(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+first2:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, 64(DI)
+	VMOVUPS   Z8, K1, 128(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z9, Z9
+	VADDPS    64(DI), Z10, Z10
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+first3:
+	VMOVUPS   Z9, (DI)
+	VMOVUPS   Z10, 64(DI)
+	VMOVUPS   Z11, K1, 128(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z14, Z14
+
+first4:
+	VMOVUPS   Z12, (DI)
+	VMOVUPS   Z13, 64(DI)
+	VMOVUPS   Z14, K1, 128(DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VADDPS    (DI), Z15, Z15
+	VADDPS    64(DI), Z16, Z16
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z17, Z17
+
+first5:
+	VMOVUPS   Z15, (DI)
+	VMOVUPS   Z16, 64(DI)
+	VMOVUPS   Z17, K1, 128(DI)
+	MOVQ      112(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first6
+	VADDPS    (DI), Z18, Z18
+	VADDPS    64(DI), Z19, Z19
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z20, Z20
+
+first6:
+	VMOVUPS      Z18, (DI)
+	VMOVUPS      Z19, 64(DI)
+	VMOVUPS      Z20, K1, 128(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z29
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z29, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z19, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z20, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_8x16(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_8x16(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS.Z    (CX), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z8
+	VFMADD231PS  Z31, Z8, Z0
+	VBROADCASTSS 1088(SI)(BX*4), Z9
+	VFMADD231PS  Z31, Z9, Z1
+	VBROADCASTSS 2176(SI)(BX*4), Z10
+	VFMADD231PS  Z31, Z10, Z2
+	VBROADCASTSS 3264(SI)(BX*4), Z11
+	VFMADD231PS  Z31, Z11, Z3
+	VBROADCASTSS 4352(SI)(BX*4), Z12
+	VFMADD231PS  Z31, Z12, Z4
+	VBROADCASTSS 5440(SI)(BX*4), Z13
+	VFMADD231PS  Z31, Z13, Z5
+	VBROADCASTSS 6528(SI)(BX*4), Z14
+	VFMADD231PS  Z31, Z14, Z6
+	VBROADCASTSS 7616(SI)(BX*4), Z15
+	VFMADD231PS  Z31, Z15, Z7
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+first0:
+	VMOVUPS   Z0, K1, (DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+first1:
+	VMOVUPS   Z1, K1, (DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+first2:
+	VMOVUPS   Z2, K1, (DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+first3:
+	VMOVUPS   Z3, K1, (DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+first4:
+	VMOVUPS   Z4, K1, (DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+first5:
+	VMOVUPS   Z5, K1, (DI)
+	MOVQ      112(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first6
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z6, Z6
+
+first6:
+	VMOVUPS   Z6, K1, (DI)
+	MOVQ      120(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first7
+	VMOVUPS.Z (DI), K1, Z31
+	VADDPS    Z31, Z7, Z7
+
+first7:
+	VMOVUPS      Z7, K1, (DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z31
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z31, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z7, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_8x32(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_8x32(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z30
+	VMOVUPS.Z    (CX)(R9*1), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z16
+	VFMADD231PS  Z30, Z16, Z0
+	VFMADD231PS  Z31, Z16, Z1
+	VBROADCASTSS 1088(SI)(BX*4), Z17
+	VFMADD231PS  Z30, Z17, Z2
+	VFMADD231PS  Z31, Z17, Z3
+	VBROADCASTSS 2176(SI)(BX*4), Z18
+	VFMADD231PS  Z30, Z18, Z4
+	VFMADD231PS  Z31, Z18, Z5
+	VBROADCASTSS 3264(SI)(BX*4), Z19
+	VFMADD231PS  Z30, Z19, Z6
+	VFMADD231PS  Z31, Z19, Z7
+	VBROADCASTSS 4352(SI)(BX*4), Z20
+	VFMADD231PS  Z30, Z20, Z8
+	VFMADD231PS  Z31, Z20, Z9
+	VBROADCASTSS 5440(SI)(BX*4), Z21
+	VFMADD231PS  Z30, Z21, Z10
+	VFMADD231PS  Z31, Z21, Z11
+	VBROADCASTSS 6528(SI)(BX*4), Z22
+	VFMADD231PS  Z30, Z22, Z12
+	VFMADD231PS  Z31, Z22, Z13
+	VBROADCASTSS 7616(SI)(BX*4), Z23
+	VFMADD231PS  Z30, Z23, Z14
+	VFMADD231PS  Z31, Z23, Z15
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, K1, 64(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z2, Z2
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+first1:
+	VMOVUPS   Z2, (DI)
+	VMOVUPS   Z3, K1, 64(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z4, Z4
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+first2:
+	VMOVUPS   Z4, (DI)
+	VMOVUPS   Z5, K1, 64(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z6, Z6
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+first3:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, K1, 64(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z8, Z8
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z9, Z9
+
+first4:
+	VMOVUPS   Z8, (DI)
+	VMOVUPS   Z9, K1, 64(DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VADDPS    (DI), Z10, Z10
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z11, Z11
+
+first5:
+	VMOVUPS   Z10, (DI)
+	VMOVUPS   Z11, K1, 64(DI)
+	MOVQ      112(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first6
+	VADDPS    (DI), Z12, Z12
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z13, Z13
+
+first6:
+	VMOVUPS   Z12, (DI)
+	VMOVUPS   Z13, K1, 64(DI)
+	MOVQ      120(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first7
+	VADDPS    (DI), Z14, Z14
+	VMOVUPS.Z 64(DI), K1, Z30
+	VADDPS    Z30, Z15, Z15
+
+first7:
+	VMOVUPS      Z14, (DI)
+	VMOVUPS      Z15, K1, 64(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z30
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z30, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z15, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
+	VZEROUPPER
+	RET
+
+// func listAVX512_8x48(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·listAVX512_8x48(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	KMOVW  48(DX), K1
+	MOVQ   8(DX), R9
+	MOVQ   16(DX), AX
+	MOVQ   24(DX), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	XORQ   BX, BX
+	CMPQ   32(DX), $0x00
+	JEQ    store
+
+loop:
+	MOVLQSX      (AX)(BX*4), CX
+	ADDQ         (DX), CX
+	VMOVUPS      (CX), Z29
+	VMOVUPS      (CX)(R9*1), Z30
+	VMOVUPS.Z    (CX)(R9*2), K1, Z31
+	VBROADCASTSS (SI)(BX*4), Z24
+	VFMADD231PS  Z29, Z24, Z0
+	VFMADD231PS  Z30, Z24, Z1
+	VFMADD231PS  Z31, Z24, Z2
+	VBROADCASTSS 1088(SI)(BX*4), Z25
+	VFMADD231PS  Z29, Z25, Z3
+	VFMADD231PS  Z30, Z25, Z4
+	VFMADD231PS  Z31, Z25, Z5
+	VBROADCASTSS 2176(SI)(BX*4), Z26
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z30, Z26, Z7
+	VFMADD231PS  Z31, Z26, Z8
+	VBROADCASTSS 3264(SI)(BX*4), Z27
+	VFMADD231PS  Z29, Z27, Z9
+	VFMADD231PS  Z30, Z27, Z10
+	VFMADD231PS  Z31, Z27, Z11
+	VBROADCASTSS 4352(SI)(BX*4), Z28
+	VFMADD231PS  Z29, Z28, Z12
+	VFMADD231PS  Z30, Z28, Z13
+	VFMADD231PS  Z31, Z28, Z14
+	VBROADCASTSS 5440(SI)(BX*4), Z24
+	VFMADD231PS  Z29, Z24, Z15
+	VFMADD231PS  Z30, Z24, Z16
+	VFMADD231PS  Z31, Z24, Z17
+	VBROADCASTSS 6528(SI)(BX*4), Z25
+	VFMADD231PS  Z29, Z25, Z18
+	VFMADD231PS  Z30, Z25, Z19
+	VFMADD231PS  Z31, Z25, Z20
+	VBROADCASTSS 7616(SI)(BX*4), Z26
+	VFMADD231PS  Z29, Z26, Z21
+	VFMADD231PS  Z30, Z26, Z22
+	VFMADD231PS  Z31, Z26, Z23
+	INCQ         BX
+	CMPQ         BX, 32(DX)
+	JLT          loop
+
+store:
+	MOVQ      64(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first0
+	VADDPS    (DI), Z0, Z0
+	VADDPS    64(DI), Z1, Z1
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+first0:
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, 64(DI)
+	VMOVUPS   Z2, K1, 128(DI)
+	MOVQ      72(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first1
+	VADDPS    (DI), Z3, Z3
+	VADDPS    64(DI), Z4, Z4
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+first1:
+	VMOVUPS   Z3, (DI)
+	VMOVUPS   Z4, 64(DI)
+	VMOVUPS   Z5, K1, 128(DI)
+	MOVQ      80(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first2
+	VADDPS    (DI), Z6, Z6
+	VADDPS    64(DI), Z7, Z7
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+first2:
+	VMOVUPS   Z6, (DI)
+	VMOVUPS   Z7, 64(DI)
+	VMOVUPS   Z8, K1, 128(DI)
+	MOVQ      88(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first3
+	VADDPS    (DI), Z9, Z9
+	VADDPS    64(DI), Z10, Z10
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+first3:
+	VMOVUPS   Z9, (DI)
+	VMOVUPS   Z10, 64(DI)
+	VMOVUPS   Z11, K1, 128(DI)
+	MOVQ      96(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first4
+	VADDPS    (DI), Z12, Z12
+	VADDPS    64(DI), Z13, Z13
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z14, Z14
+
+first4:
+	VMOVUPS   Z12, (DI)
+	VMOVUPS   Z13, 64(DI)
+	VMOVUPS   Z14, K1, 128(DI)
+	MOVQ      104(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first5
+	VADDPS    (DI), Z15, Z15
+	VADDPS    64(DI), Z16, Z16
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z17, Z17
+
+first5:
+	VMOVUPS   Z15, (DI)
+	VMOVUPS   Z16, 64(DI)
+	VMOVUPS   Z17, K1, 128(DI)
+	MOVQ      112(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first6
+	VADDPS    (DI), Z18, Z18
+	VADDPS    64(DI), Z19, Z19
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z20, Z20
+
+first6:
+	VMOVUPS   Z18, (DI)
+	VMOVUPS   Z19, 64(DI)
+	VMOVUPS   Z20, K1, 128(DI)
+	MOVQ      120(DX), DI
+	CMPQ      40(DX), $0x00
+	JEQ       first7
+	VADDPS    (DI), Z21, Z21
+	VADDPS    64(DI), Z22, Z22
+	VMOVUPS.Z 128(DI), K1, Z29
+	VADDPS    Z29, Z23, Z23
+
+first7:
+	VMOVUPS      Z21, (DI)
+	VMOVUPS      Z22, 64(DI)
+	VMOVUPS      Z23, K1, 128(DI)
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z29
+	KXORW        K2, K2, K2
+	VPCMPEQD     Z29, Z0, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z1, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z2, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z3, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z4, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z5, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z6, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z7, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z8, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z9, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z10, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z11, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z12, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z13, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z14, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z15, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z16, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z17, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z18, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z19, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z20, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z21, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z22, K3
+	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z23, K3
+	KORW         K3, K2, K2
+	KMOVW        K2, AX
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -15505,7 +19488,7 @@ TEXT ·listAVX2_1x16(SB), NOSPLIT, $0-8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -15517,12 +19500,12 @@ loop:
 	VMOVUPS      32(CX), Y4
 	VFMADD231PS  Y4, Y2, Y1
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ   48(DX), DI
-	CMPQ   64(DX), $0x00
+	MOVQ   64(DX), DI
+	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
 	VADDPS 32(DI), Y1, Y1
@@ -15537,7 +19520,7 @@ first0:
 	VPCMPEQD     Y3, Y1, Y1
 	VPOR         Y1, Y0, Y0
 	VMOVMSKPS    Y0, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -15553,7 +19536,7 @@ TEXT ·listAVX2_1x32(SB), NOSPLIT, $0-8
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -15569,12 +19552,12 @@ loop:
 	VMOVUPS      32(CX)(R9*1), Y8
 	VFMADD231PS  Y8, Y4, Y3
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ   48(DX), DI
-	CMPQ   64(DX), $0x00
+	MOVQ   64(DX), DI
+	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
 	VADDPS 32(DI), Y1, Y1
@@ -15597,7 +19580,7 @@ first0:
 	VPCMPEQD     Y5, Y3, Y3
 	VPOR         Y3, Y0, Y0
 	VMOVMSKPS    Y0, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -15615,7 +19598,7 @@ TEXT ·listAVX2_1x48(SB), NOSPLIT, $0-8
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
@@ -15635,12 +19618,12 @@ loop:
 	VMOVUPS      32(CX)(R9*2), Y12
 	VFMADD231PS  Y12, Y6, Y5
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ   48(DX), DI
-	CMPQ   64(DX), $0x00
+	MOVQ   64(DX), DI
+	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
 	VADDPS 32(DI), Y1, Y1
@@ -15671,7 +19654,7 @@ first0:
 	VPCMPEQD     Y7, Y5, Y5
 	VPOR         Y5, Y0, Y0
 	VMOVMSKPS    Y0, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -15682,20 +19665,19 @@ TEXT ·listAVX2_2x16(SB), NOSPLIT, $0-8
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Y4
-	VBROADCASTSS (R8)(BX*4), Y5
+	VBROADCASTSS 1088(SI)(BX*4), Y5
 	VMOVUPS      (CX), Y6
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y6, Y5, Y2
@@ -15703,12 +19685,12 @@ loop:
 	VFMADD231PS  Y7, Y4, Y1
 	VFMADD231PS  Y7, Y5, Y3
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ   48(DX), DI
-	CMPQ   64(DX), $0x00
+	MOVQ   64(DX), DI
+	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
 	VADDPS 32(DI), Y1, Y1
@@ -15716,8 +19698,8 @@ store:
 first0:
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
-	MOVQ    56(DX), DI
-	CMPQ    64(DX), $0x00
+	MOVQ    72(DX), DI
+	CMPQ    40(DX), $0x00
 	JEQ     first1
 	VADDPS  (DI), Y2, Y2
 	VADDPS  32(DI), Y3, Y3
@@ -15736,7 +19718,7 @@ first1:
 	VPCMPEQD     Y6, Y3, Y3
 	VPOR         Y3, Y0, Y0
 	VMOVMSKPS    Y0, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -15747,7 +19729,6 @@ TEXT ·listAVX2_2x32(SB), NOSPLIT, $0-8
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -15757,14 +19738,14 @@ TEXT ·listAVX2_2x32(SB), NOSPLIT, $0-8
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Y8
-	VBROADCASTSS (R8)(BX*4), Y9
+	VBROADCASTSS 1088(SI)(BX*4), Y9
 	VMOVUPS      (CX), Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y10, Y9, Y4
@@ -15778,12 +19759,12 @@ loop:
 	VFMADD231PS  Y13, Y8, Y3
 	VFMADD231PS  Y13, Y9, Y7
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ   48(DX), DI
-	CMPQ   64(DX), $0x00
+	MOVQ   64(DX), DI
+	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
 	VADDPS 32(DI), Y1, Y1
@@ -15795,8 +19776,8 @@ first0:
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
 	VMOVUPS Y3, 96(DI)
-	MOVQ    56(DX), DI
-	CMPQ    64(DX), $0x00
+	MOVQ    72(DX), DI
+	CMPQ    40(DX), $0x00
 	JEQ     first1
 	VADDPS  (DI), Y4, Y4
 	VADDPS  32(DI), Y5, Y5
@@ -15827,7 +19808,7 @@ first1:
 	VPCMPEQD     Y10, Y7, Y7
 	VPOR         Y7, Y0, Y0
 	VMOVMSKPS    Y0, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -15838,7 +19819,6 @@ TEXT ·listAVX2_2x48(SB), NOSPLIT, $0-8
 	MOVQ   8(DX), R9
 	MOVQ   16(DX), AX
 	MOVQ   24(DX), SI
-	MOVQ   32(DX), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -15852,14 +19832,14 @@ TEXT ·listAVX2_2x48(SB), NOSPLIT, $0-8
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	XORQ   BX, BX
-	CMPQ   40(DX), $0x00
+	CMPQ   32(DX), $0x00
 	JEQ    store
 
 loop:
 	MOVLQSX      (AX)(BX*4), CX
 	ADDQ         (DX), CX
 	VBROADCASTSS (SI)(BX*4), Y12
-	VBROADCASTSS (R8)(BX*4), Y13
+	VBROADCASTSS 1088(SI)(BX*4), Y13
 	VMOVUPS      (CX), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y6
@@ -15879,12 +19859,12 @@ loop:
 	VFMADD231PS  Y15, Y12, Y5
 	VFMADD231PS  Y15, Y13, Y11
 	INCQ         BX
-	CMPQ         BX, 40(DX)
+	CMPQ         BX, 32(DX)
 	JLT          loop
 
 store:
-	MOVQ   48(DX), DI
-	CMPQ   64(DX), $0x00
+	MOVQ   64(DX), DI
+	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
 	VADDPS 32(DI), Y1, Y1
@@ -15900,8 +19880,8 @@ first0:
 	VMOVUPS Y3, 96(DI)
 	VMOVUPS Y4, 128(DI)
 	VMOVUPS Y5, 160(DI)
-	MOVQ    56(DX), DI
-	CMPQ    64(DX), $0x00
+	MOVQ    72(DX), DI
+	CMPQ    40(DX), $0x00
 	JEQ     first1
 	VADDPS  (DI), Y6, Y6
 	VADDPS  32(DI), Y7, Y7
@@ -15944,7 +19924,7 @@ first1:
 	VPCMPEQD     Y14, Y11, Y11
 	VPOR         Y11, Y0, Y0
 	VMOVMSKPS    Y0, AX
-	ORQ          AX, 80(DX)
+	ORQ          AX, 56(DX)
 	VZEROUPPER
 	RET
 
@@ -17870,58 +21850,536 @@ next:
 	VZEROUPPER
 	RET
 
-// func scanAVX512(t *byte)
+// func scanAVX512_1(t *byte)
 // Requires: AVX, AVX512F, BMI2, POPCNT
-TEXT ·scanAVX512(SB), NOSPLIT, $0-8
+TEXT ·scanAVX512_1(SB), NOSPLIT, $0-8
 	MOVQ         t+0(FP), DX
 	MOVQ         (DX), AX
-	MOVQ         32(DX), DI
-	MOVQ         8(DX), BX
-	MOVQ         40(DX), R8
+	MOVQ         8(DX), R10
 	MOVQ         16(DX), CX
 	MOVQ         24(DX), SI
-	XORQ         R9, R9
-	MOVL         $0x7fffffff, R10
-	VPBROADCASTD R10, Z4
-	VPBROADCASTD 56(DX), Z3
-	MOVQ         48(DX), R10
-	VMOVDQU32    (R10), Z2
-	MOVL         $0x0000ffff, R10
-	KMOVW        R10, K1
+	MOVQ         32(DX), DI
+	XORQ         R8, R8
+	MOVL         $0x7fffffff, R9
+	VPBROADCASTD R9, Z10
+	VPBROADCASTD 48(DX), Z9
+	MOVQ         40(DX), R9
+	VMOVDQU32    (R9), Z8
+	MOVL         $0x0000ffff, R9
+	KMOVW        R9, K1
 
 loop:
 	CMPQ  CX, $0x10
 	JGE   whole
 	TESTQ CX, CX
 	JLE   done
-	MOVL  $0x00000001, R10
-	SHLXL CX, R10, R10
-	DECL  R10
-	KMOVW R10, K1
+	MOVL  $0x00000001, R9
+	SHLXL CX, R9, R9
+	DECL  R9
+	KMOVW R9, K1
 
 whole:
 	VMOVUPS.Z     (AX), K1, Z0
-	VPTESTMD      Z4, Z0, K2
-	VMOVUPS.Z     (BX), K1, Z1
-	VPTESTMD      Z4, Z1, K3
-	KORW          K3, K2, K2
-	KMOVW         K2, R10
-	VPCOMPRESSD.Z Z2, K2, Z5
-	VMOVDQU32     Z5, (SI)(R9*4)
-	VCOMPRESSPS.Z Z0, K2, Z5
-	VMOVUPS       Z5, (DI)(R9*4)
+	VPTESTMD      Z10, Z0, K2
 	ADDQ          $0x40, AX
-	VCOMPRESSPS.Z Z1, K2, Z5
-	VMOVUPS       Z5, (R8)(R9*4)
-	ADDQ          $0x40, BX
-	POPCNTL       R10, R10
-	ADDQ          R10, R9
-	VPADDD        Z3, Z2, Z2
+	KMOVW         K2, R9
+	VPCOMPRESSD.Z Z8, K2, Z11
+	VMOVDQU32     Z11, (SI)(R8*4)
+	VCOMPRESSPS.Z Z0, K2, Z11
+	VMOVUPS       Z11, (DI)(R8*4)
+	POPCNTL       R9, R9
+	ADDQ          R9, R8
+	VPADDD        Z9, Z8, Z8
 	SUBQ          $0x10, CX
 	JMP           loop
 
 done:
-	MOVQ R9, 64(DX)
+	MOVQ R8, 56(DX)
+	VZEROUPPER
+	RET
+
+// func scanAVX512_2(t *byte)
+// Requires: AVX, AVX512F, BMI2, POPCNT
+TEXT ·scanAVX512_2(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), DX
+	MOVQ         (DX), AX
+	MOVQ         8(DX), R10
+	MOVQ         16(DX), CX
+	MOVQ         24(DX), SI
+	MOVQ         32(DX), DI
+	XORQ         R8, R8
+	MOVL         $0x7fffffff, R9
+	VPBROADCASTD R9, Z10
+	VPBROADCASTD 48(DX), Z9
+	MOVQ         40(DX), R9
+	VMOVDQU32    (R9), Z8
+	MOVL         $0x0000ffff, R9
+	KMOVW        R9, K1
+
+loop:
+	CMPQ  CX, $0x10
+	JGE   whole
+	TESTQ CX, CX
+	JLE   done
+	MOVL  $0x00000001, R9
+	SHLXL CX, R9, R9
+	DECL  R9
+	KMOVW R9, K1
+
+whole:
+	VMOVUPS.Z     (AX), K1, Z0
+	VPTESTMD      Z10, Z0, K2
+	VMOVUPS.Z     (AX)(R10*1), K1, Z1
+	VPTESTMD      Z10, Z1, K3
+	KORW          K3, K2, K2
+	ADDQ          $0x40, AX
+	KMOVW         K2, R9
+	VPCOMPRESSD.Z Z8, K2, Z11
+	VMOVDQU32     Z11, (SI)(R8*4)
+	VCOMPRESSPS.Z Z0, K2, Z11
+	VMOVUPS       Z11, (DI)(R8*4)
+	VCOMPRESSPS.Z Z1, K2, Z11
+	VMOVUPS       Z11, 1088(DI)(R8*4)
+	POPCNTL       R9, R9
+	ADDQ          R9, R8
+	VPADDD        Z9, Z8, Z8
+	SUBQ          $0x10, CX
+	JMP           loop
+
+done:
+	MOVQ R8, 56(DX)
+	VZEROUPPER
+	RET
+
+// func scanAVX512_3(t *byte)
+// Requires: AVX, AVX512F, BMI2, POPCNT
+TEXT ·scanAVX512_3(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), DX
+	MOVQ         (DX), AX
+	MOVQ         8(DX), R10
+	MOVQ         16(DX), CX
+	MOVQ         24(DX), SI
+	MOVQ         32(DX), DI
+	XORQ         R8, R8
+	MOVL         $0x7fffffff, R9
+	VPBROADCASTD R9, Z10
+	VPBROADCASTD 48(DX), Z9
+	MOVQ         40(DX), R9
+	VMOVDQU32    (R9), Z8
+	MOVL         $0x0000ffff, R9
+	KMOVW        R9, K1
+
+loop:
+	CMPQ  CX, $0x10
+	JGE   whole
+	TESTQ CX, CX
+	JLE   done
+	MOVL  $0x00000001, R9
+	SHLXL CX, R9, R9
+	DECL  R9
+	KMOVW R9, K1
+
+whole:
+	VMOVUPS.Z     (AX), K1, Z0
+	VPTESTMD      Z10, Z0, K2
+	VMOVUPS.Z     (AX)(R10*1), K1, Z1
+	VPTESTMD      Z10, Z1, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*2), K1, Z2
+	VPTESTMD      Z10, Z2, K3
+	KORW          K3, K2, K2
+	ADDQ          $0x40, AX
+	KMOVW         K2, R9
+	VPCOMPRESSD.Z Z8, K2, Z11
+	VMOVDQU32     Z11, (SI)(R8*4)
+	VCOMPRESSPS.Z Z0, K2, Z11
+	VMOVUPS       Z11, (DI)(R8*4)
+	VCOMPRESSPS.Z Z1, K2, Z11
+	VMOVUPS       Z11, 1088(DI)(R8*4)
+	VCOMPRESSPS.Z Z2, K2, Z11
+	VMOVUPS       Z11, 2176(DI)(R8*4)
+	POPCNTL       R9, R9
+	ADDQ          R9, R8
+	VPADDD        Z9, Z8, Z8
+	SUBQ          $0x10, CX
+	JMP           loop
+
+done:
+	MOVQ R8, 56(DX)
+	VZEROUPPER
+	RET
+
+// func scanAVX512_4(t *byte)
+// Requires: AVX, AVX512F, BMI2, POPCNT
+TEXT ·scanAVX512_4(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), DX
+	MOVQ         (DX), AX
+	MOVQ         8(DX), R10
+	LEAQ         (R10)(R10*2), R11
+	MOVQ         16(DX), CX
+	MOVQ         24(DX), SI
+	MOVQ         32(DX), DI
+	XORQ         R8, R8
+	MOVL         $0x7fffffff, R9
+	VPBROADCASTD R9, Z10
+	VPBROADCASTD 48(DX), Z9
+	MOVQ         40(DX), R9
+	VMOVDQU32    (R9), Z8
+	MOVL         $0x0000ffff, R9
+	KMOVW        R9, K1
+
+loop:
+	CMPQ  CX, $0x10
+	JGE   whole
+	TESTQ CX, CX
+	JLE   done
+	MOVL  $0x00000001, R9
+	SHLXL CX, R9, R9
+	DECL  R9
+	KMOVW R9, K1
+
+whole:
+	VMOVUPS.Z     (AX), K1, Z0
+	VPTESTMD      Z10, Z0, K2
+	VMOVUPS.Z     (AX)(R10*1), K1, Z1
+	VPTESTMD      Z10, Z1, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*2), K1, Z2
+	VPTESTMD      Z10, Z2, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R11*1), K1, Z3
+	VPTESTMD      Z10, Z3, K3
+	KORW          K3, K2, K2
+	ADDQ          $0x40, AX
+	KMOVW         K2, R9
+	VPCOMPRESSD.Z Z8, K2, Z11
+	VMOVDQU32     Z11, (SI)(R8*4)
+	VCOMPRESSPS.Z Z0, K2, Z11
+	VMOVUPS       Z11, (DI)(R8*4)
+	VCOMPRESSPS.Z Z1, K2, Z11
+	VMOVUPS       Z11, 1088(DI)(R8*4)
+	VCOMPRESSPS.Z Z2, K2, Z11
+	VMOVUPS       Z11, 2176(DI)(R8*4)
+	VCOMPRESSPS.Z Z3, K2, Z11
+	VMOVUPS       Z11, 3264(DI)(R8*4)
+	POPCNTL       R9, R9
+	ADDQ          R9, R8
+	VPADDD        Z9, Z8, Z8
+	SUBQ          $0x10, CX
+	JMP           loop
+
+done:
+	MOVQ R8, 56(DX)
+	VZEROUPPER
+	RET
+
+// func scanAVX512_5(t *byte)
+// Requires: AVX, AVX512F, BMI2, POPCNT
+TEXT ·scanAVX512_5(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), DX
+	MOVQ         (DX), AX
+	MOVQ         8(DX), R10
+	LEAQ         (R10)(R10*2), R11
+	MOVQ         16(DX), CX
+	MOVQ         24(DX), SI
+	MOVQ         32(DX), DI
+	XORQ         R8, R8
+	MOVL         $0x7fffffff, R9
+	VPBROADCASTD R9, Z10
+	VPBROADCASTD 48(DX), Z9
+	MOVQ         40(DX), R9
+	VMOVDQU32    (R9), Z8
+	MOVL         $0x0000ffff, R9
+	KMOVW        R9, K1
+
+loop:
+	CMPQ  CX, $0x10
+	JGE   whole
+	TESTQ CX, CX
+	JLE   done
+	MOVL  $0x00000001, R9
+	SHLXL CX, R9, R9
+	DECL  R9
+	KMOVW R9, K1
+
+whole:
+	VMOVUPS.Z     (AX), K1, Z0
+	VPTESTMD      Z10, Z0, K2
+	VMOVUPS.Z     (AX)(R10*1), K1, Z1
+	VPTESTMD      Z10, Z1, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*2), K1, Z2
+	VPTESTMD      Z10, Z2, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R11*1), K1, Z3
+	VPTESTMD      Z10, Z3, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*4), K1, Z4
+	VPTESTMD      Z10, Z4, K3
+	KORW          K3, K2, K2
+	ADDQ          $0x40, AX
+	KMOVW         K2, R9
+	VPCOMPRESSD.Z Z8, K2, Z11
+	VMOVDQU32     Z11, (SI)(R8*4)
+	VCOMPRESSPS.Z Z0, K2, Z11
+	VMOVUPS       Z11, (DI)(R8*4)
+	VCOMPRESSPS.Z Z1, K2, Z11
+	VMOVUPS       Z11, 1088(DI)(R8*4)
+	VCOMPRESSPS.Z Z2, K2, Z11
+	VMOVUPS       Z11, 2176(DI)(R8*4)
+	VCOMPRESSPS.Z Z3, K2, Z11
+	VMOVUPS       Z11, 3264(DI)(R8*4)
+	VCOMPRESSPS.Z Z4, K2, Z11
+	VMOVUPS       Z11, 4352(DI)(R8*4)
+	POPCNTL       R9, R9
+	ADDQ          R9, R8
+	VPADDD        Z9, Z8, Z8
+	SUBQ          $0x10, CX
+	JMP           loop
+
+done:
+	MOVQ R8, 56(DX)
+	VZEROUPPER
+	RET
+
+// func scanAVX512_6(t *byte)
+// Requires: AVX, AVX512F, BMI2, POPCNT
+TEXT ·scanAVX512_6(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), DX
+	MOVQ         (DX), AX
+	MOVQ         8(DX), R10
+	LEAQ         (R10)(R10*2), R11
+	LEAQ         (R11)(R10*2), R12
+	MOVQ         16(DX), CX
+	MOVQ         24(DX), SI
+	MOVQ         32(DX), DI
+	XORQ         R8, R8
+	MOVL         $0x7fffffff, R9
+	VPBROADCASTD R9, Z10
+	VPBROADCASTD 48(DX), Z9
+	MOVQ         40(DX), R9
+	VMOVDQU32    (R9), Z8
+	MOVL         $0x0000ffff, R9
+	KMOVW        R9, K1
+
+loop:
+	CMPQ  CX, $0x10
+	JGE   whole
+	TESTQ CX, CX
+	JLE   done
+	MOVL  $0x00000001, R9
+	SHLXL CX, R9, R9
+	DECL  R9
+	KMOVW R9, K1
+
+whole:
+	VMOVUPS.Z     (AX), K1, Z0
+	VPTESTMD      Z10, Z0, K2
+	VMOVUPS.Z     (AX)(R10*1), K1, Z1
+	VPTESTMD      Z10, Z1, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*2), K1, Z2
+	VPTESTMD      Z10, Z2, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R11*1), K1, Z3
+	VPTESTMD      Z10, Z3, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*4), K1, Z4
+	VPTESTMD      Z10, Z4, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R12*1), K1, Z5
+	VPTESTMD      Z10, Z5, K3
+	KORW          K3, K2, K2
+	ADDQ          $0x40, AX
+	KMOVW         K2, R9
+	VPCOMPRESSD.Z Z8, K2, Z11
+	VMOVDQU32     Z11, (SI)(R8*4)
+	VCOMPRESSPS.Z Z0, K2, Z11
+	VMOVUPS       Z11, (DI)(R8*4)
+	VCOMPRESSPS.Z Z1, K2, Z11
+	VMOVUPS       Z11, 1088(DI)(R8*4)
+	VCOMPRESSPS.Z Z2, K2, Z11
+	VMOVUPS       Z11, 2176(DI)(R8*4)
+	VCOMPRESSPS.Z Z3, K2, Z11
+	VMOVUPS       Z11, 3264(DI)(R8*4)
+	VCOMPRESSPS.Z Z4, K2, Z11
+	VMOVUPS       Z11, 4352(DI)(R8*4)
+	VCOMPRESSPS.Z Z5, K2, Z11
+	VMOVUPS       Z11, 5440(DI)(R8*4)
+	POPCNTL       R9, R9
+	ADDQ          R9, R8
+	VPADDD        Z9, Z8, Z8
+	SUBQ          $0x10, CX
+	JMP           loop
+
+done:
+	MOVQ R8, 56(DX)
+	VZEROUPPER
+	RET
+
+// func scanAVX512_7(t *byte)
+// Requires: AVX, AVX512F, BMI2, POPCNT
+TEXT ·scanAVX512_7(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), DX
+	MOVQ         (DX), AX
+	MOVQ         8(DX), R10
+	LEAQ         (R10)(R10*2), R11
+	LEAQ         (R11)(R10*2), R12
+	MOVQ         16(DX), CX
+	MOVQ         24(DX), SI
+	MOVQ         32(DX), DI
+	XORQ         R8, R8
+	MOVL         $0x7fffffff, R9
+	VPBROADCASTD R9, Z10
+	VPBROADCASTD 48(DX), Z9
+	MOVQ         40(DX), R9
+	VMOVDQU32    (R9), Z8
+	MOVL         $0x0000ffff, R9
+	KMOVW        R9, K1
+
+loop:
+	CMPQ  CX, $0x10
+	JGE   whole
+	TESTQ CX, CX
+	JLE   done
+	MOVL  $0x00000001, R9
+	SHLXL CX, R9, R9
+	DECL  R9
+	KMOVW R9, K1
+
+whole:
+	VMOVUPS.Z     (AX), K1, Z0
+	VPTESTMD      Z10, Z0, K2
+	VMOVUPS.Z     (AX)(R10*1), K1, Z1
+	VPTESTMD      Z10, Z1, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*2), K1, Z2
+	VPTESTMD      Z10, Z2, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R11*1), K1, Z3
+	VPTESTMD      Z10, Z3, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*4), K1, Z4
+	VPTESTMD      Z10, Z4, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R12*1), K1, Z5
+	VPTESTMD      Z10, Z5, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R11*2), K1, Z6
+	VPTESTMD      Z10, Z6, K3
+	KORW          K3, K2, K2
+	ADDQ          $0x40, AX
+	KMOVW         K2, R9
+	VPCOMPRESSD.Z Z8, K2, Z11
+	VMOVDQU32     Z11, (SI)(R8*4)
+	VCOMPRESSPS.Z Z0, K2, Z11
+	VMOVUPS       Z11, (DI)(R8*4)
+	VCOMPRESSPS.Z Z1, K2, Z11
+	VMOVUPS       Z11, 1088(DI)(R8*4)
+	VCOMPRESSPS.Z Z2, K2, Z11
+	VMOVUPS       Z11, 2176(DI)(R8*4)
+	VCOMPRESSPS.Z Z3, K2, Z11
+	VMOVUPS       Z11, 3264(DI)(R8*4)
+	VCOMPRESSPS.Z Z4, K2, Z11
+	VMOVUPS       Z11, 4352(DI)(R8*4)
+	VCOMPRESSPS.Z Z5, K2, Z11
+	VMOVUPS       Z11, 5440(DI)(R8*4)
+	VCOMPRESSPS.Z Z6, K2, Z11
+	VMOVUPS       Z11, 6528(DI)(R8*4)
+	POPCNTL       R9, R9
+	ADDQ          R9, R8
+	VPADDD        Z9, Z8, Z8
+	SUBQ          $0x10, CX
+	JMP           loop
+
+done:
+	MOVQ R8, 56(DX)
+	VZEROUPPER
+	RET
+
+// func scanAVX512_8(t *byte)
+// Requires: AVX, AVX512F, BMI2, POPCNT
+TEXT ·scanAVX512_8(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), DX
+	MOVQ         (DX), AX
+	MOVQ         8(DX), R10
+	LEAQ         (R10)(R10*2), R11
+	LEAQ         (R11)(R10*2), R12
+	LEAQ         (R12)(R10*2), R13
+	MOVQ         16(DX), CX
+	MOVQ         24(DX), SI
+	MOVQ         32(DX), DI
+	XORQ         R8, R8
+	MOVL         $0x7fffffff, R9
+	VPBROADCASTD R9, Z10
+	VPBROADCASTD 48(DX), Z9
+	MOVQ         40(DX), R9
+	VMOVDQU32    (R9), Z8
+	MOVL         $0x0000ffff, R9
+	KMOVW        R9, K1
+
+loop:
+	CMPQ  CX, $0x10
+	JGE   whole
+	TESTQ CX, CX
+	JLE   done
+	MOVL  $0x00000001, R9
+	SHLXL CX, R9, R9
+	DECL  R9
+	KMOVW R9, K1
+
+whole:
+	VMOVUPS.Z     (AX), K1, Z0
+	VPTESTMD      Z10, Z0, K2
+	VMOVUPS.Z     (AX)(R10*1), K1, Z1
+	VPTESTMD      Z10, Z1, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*2), K1, Z2
+	VPTESTMD      Z10, Z2, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R11*1), K1, Z3
+	VPTESTMD      Z10, Z3, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R10*4), K1, Z4
+	VPTESTMD      Z10, Z4, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R12*1), K1, Z5
+	VPTESTMD      Z10, Z5, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R11*2), K1, Z6
+	VPTESTMD      Z10, Z6, K3
+	KORW          K3, K2, K2
+	VMOVUPS.Z     (AX)(R13*1), K1, Z7
+	VPTESTMD      Z10, Z7, K3
+	KORW          K3, K2, K2
+	ADDQ          $0x40, AX
+	KMOVW         K2, R9
+	VPCOMPRESSD.Z Z8, K2, Z11
+	VMOVDQU32     Z11, (SI)(R8*4)
+	VCOMPRESSPS.Z Z0, K2, Z11
+	VMOVUPS       Z11, (DI)(R8*4)
+	VCOMPRESSPS.Z Z1, K2, Z11
+	VMOVUPS       Z11, 1088(DI)(R8*4)
+	VCOMPRESSPS.Z Z2, K2, Z11
+	VMOVUPS       Z11, 2176(DI)(R8*4)
+	VCOMPRESSPS.Z Z3, K2, Z11
+	VMOVUPS       Z11, 3264(DI)(R8*4)
+	VCOMPRESSPS.Z Z4, K2, Z11
+	VMOVUPS       Z11, 4352(DI)(R8*4)
+	VCOMPRESSPS.Z Z5, K2, Z11
+	VMOVUPS       Z11, 5440(DI)(R8*4)
+	VCOMPRESSPS.Z Z6, K2, Z11
+	VMOVUPS       Z11, 6528(DI)(R8*4)
+	VCOMPRESSPS.Z Z7, K2, Z11
+	VMOVUPS       Z11, 7616(DI)(R8*4)
+	POPCNTL       R9, R9
+	ADDQ          R9, R8
+	VPADDD        Z9, Z8, Z8
+	SUBQ          $0x10, CX
+	JMP           loop
+
+done:
+	MOVQ R8, 56(DX)
 	VZEROUPPER
 	RET
 
