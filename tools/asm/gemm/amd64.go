@@ -78,6 +78,7 @@ func amd64(out, stubs string) {
 	for r := 1; r <= listRows; r++ {
 		wide512.scan(r)
 	}
+	wide512.inspect()
 	narrow.transpose()
 	var asm bytes.Buffer
 	cfg := &build.Config{
@@ -117,6 +118,7 @@ func amd64(out, stubs string) {
 	for r := 1; r <= listRows; r++ {
 		fmt.Fprintf(&buf, "//go:noescape\nfunc %s(t unsafe.Pointer)\n\n", wide512.scanName(r))
 	}
+	buf.WriteString("//go:noescape\nfunc inspectAVX512(t unsafe.Pointer)\n\n")
 	buf.WriteString("//go:noescape\nfunc transpose8(dst, src unsafe.Pointer, ldd, ld, n int)\n\n")
 	for _, s := range all {
 		s.table(&buf, "tiles", plain, func(int) bool { return true })

@@ -166,30 +166,101 @@ func (s isa) rowOf(c reg.Register, n int, visit func(j int, m operand.Mem, maske
 	}
 }
 
-// negative sets the field negative if one of n accumulators holds -0.
+// negative sets the field negative if one of n accumulators, which it destroys, holds -0: as an integer that is the
+// least there is.
 func (s isa) negative(n int, spare []reg.VecPhysical) {
 	zero := spare[0]
+	for ; n > 1; n = (n + 1) / 2 {
+		for k := range n / 2 {
+			s.VPMINSD(s.regs[n-1-k], s.regs[k], s.regs[k])
+		}
+	}
 	s.MOVL(operand.U32(1<<31), reg.EAX)
 	if s.width == 64 {
 		s.VPBROADCASTD(reg.EAX, zero)
-		s.KXORW(reg.K2, reg.K2, reg.K2)
-		for k := range n {
-			s.VPCMPEQD(zero, s.regs[k], reg.K3)
-			s.KORW(reg.K3, reg.K2, reg.K2)
-		}
+		s.VPCMPEQD(zero, s.regs[0], reg.K2)
 		s.KMOVW(reg.K2, reg.EAX)
 	} else {
 		s.VMOVD(reg.EAX, zero.AsX())
 		s.VPBROADCASTD(zero.AsX(), zero)
-		for k := range n {
-			s.VPCMPEQD(zero, s.regs[k], s.regs[k])
-			if k > 0 {
-				s.VPOR(s.regs[k], s.regs[0], s.regs[0])
-			}
-		}
+		s.VPCMPEQD(zero, s.regs[0], s.regs[0])
 		s.VMOVMSKPS(s.regs[0], reg.EAX)
 	}
 	s.ORQ(reg.RAX, field(listNegative))
+}
+
+// Offsets of the fields of type inspection.
+const lookB, lookRow, lookLines, lookPanels, lookMask, lookTop, lookCopy, lookCopyRow = 0, 8, 16, 24, 32, 40, 48, 56
+
+// inspect writes the kernel that copies lines and finds the largest of the bits of their numbers without signs, which
+// tells whether all are finite.
+func (s isa) inspect() {
+	s.begin("inspect"+s.name, "func(t *byte)")
+	s.Doc("inspect" + s.name + " copies numbers and finds the largest of their bits without signs.")
+	const unroll = 4
+	b, row, n, panels, at, left := reg.RAX, reg.RBX, reg.RCX, reg.RSI, reg.RDI, reg.R8
+	to, line, step := reg.R9, reg.R10, reg.R11
+	top, x := s.regs[:unroll], s.regs[unroll:]
+	s.Load(s.Param("t"), args)
+	s.MOVQ(field(lookB), b)
+	s.MOVQ(field(lookRow), row)
+	s.MOVQ(field(lookLines), n)
+	s.MOVQ(field(lookPanels), panels)
+	s.MOVQ(field(lookCopy), line)
+	s.MOVQ(field(lookCopyRow), step)
+	s.KMOVW(field(lookMask), mask)
+	for _, t := range top {
+		s.VPXORD(t, t, t)
+	}
+	look := func(k int, masked bool) {
+		m := operand.Mem{Base: at, Disp: k * s.width}
+		if masked {
+			s.VMOVUPS_Z(m, mask, x[k])
+		} else {
+			s.VMOVUPS(m, x[k])
+		}
+		s.VMOVUPS(x[k], operand.Mem{Base: to, Disp: k * s.width})
+		s.VPADDD(x[k], x[k], x[k]) // the sign goes
+		s.VPMAXUD(x[k], top[k], top[k])
+	}
+	s.Label("line")
+	s.MOVQ(b, at)
+	s.MOVQ(line, to)
+	s.MOVQ(panels, left)
+	s.SUBQ(operand.Imm(unroll+1), left)
+	s.JLT(operand.LabelRef("few"))
+	s.Label("many")
+	for k := range unroll {
+		look(k, false)
+	}
+	s.ADDQ(operand.U32(unroll*s.width), at)
+	s.ADDQ(operand.U32(unroll*s.width), to)
+	s.SUBQ(operand.Imm(unroll), left)
+	s.JGE(operand.LabelRef("many"))
+	s.Label("few")
+	s.ADDQ(operand.Imm(unroll), left)
+	s.JLE(operand.LabelRef("last"))
+	s.Label("one")
+	look(0, false)
+	s.ADDQ(operand.U32(s.width), at)
+	s.ADDQ(operand.U32(s.width), to)
+	s.DECQ(left)
+	s.JNZ(operand.LabelRef("one"))
+	s.Label("last")
+	look(0, true)
+	s.ADDQ(row, b)
+	s.ADDQ(step, line)
+	s.DECQ(n)
+	s.JNZ(operand.LabelRef("line"))
+	for k := unroll / 2; k > 0; k /= 2 {
+		for i := range k {
+			s.VPMAXUD(top[i+k], top[i], top[i])
+		}
+	}
+	s.MOVQ(field(lookTop), at)
+	s.VMOVDQU32(top[0], operand.Mem{Base: at})
+	s.VZEROUPPER()
+	s.RET()
 }
 
 func (s isa) scanName(r int) string { return fmt.Sprintf("scan%s_%d", s.name, r) }

@@ -43,28 +43,27 @@ func (m *RBM) Sides(v0, h0, v1, h1 *tensor.Tensor, a *tensor.Arena) Gradient {
 	mark := a.Mark()
 	defer a.Release(mark)
 	tensor.Concat(g.means, 0, h0, h1)
-	// Rows weighted by -1/B and 1/C, so that sums over rows are the difference of means.
-	weight := a.New(tensor.Float32, B+C, 1)
-	for i := range weight.F32() {
-		weight.F32()[i] = -1 / float32(B)
-		if i >= B {
-			weight.F32()[i] = 1 / float32(C)
+	// Rows weighted by -1/B and 1/C, so that sums over rows are the difference of means: -u = dA/db.
+	data, model := -1/float32(B), 1/float32(C)
+	d := g.units
+	tensor.Scale(tensor.FromFloat32(d.F32()[:B*V], B, V), v0, float64(data))
+	tensor.Scale(tensor.FromFloat32(d.F32()[B*V:], C, V), v1, float64(model))
+	if m.Units == Gaussian {
+		weight, v := a.New(tensor.Float32, B+C, 1), a.New(tensor.Float32, B+C, V)
+		for i := range weight.F32() {
+			weight.F32()[i] = data
+			if i >= B {
+				weight.F32()[i] = model
+			}
 		}
-	}
-	d := g.units // dA/db = -u
-	tensor.Concat(d, 0, v0, v1)
-	if m.Units == Gaussian {
-		v := a.New(tensor.Float32, B+C, V)
-		v.CopyFrom(d)
+		tensor.Concat(v, 0, v0, v1)
 		m.contrastVariance(g.LogVariance, v, g.means, weight, a)
-	}
-	tensor.Mul(d, d, weight)
-	if m.Units == Gaussian {
 		tensor.Mul(d, d, m.precision(a))
 	}
 	tensor.Sum(g.VisibleBias, d, 0)
 	h := a.New(tensor.Float32, B+C, H)
-	tensor.Mul(h, g.means, weight)
+	tensor.Scale(tensor.FromFloat32(h.F32()[:B*H], B, H), h0, float64(data))
+	tensor.Scale(tensor.FromFloat32(h.F32()[B*H:], C, H), h1, float64(model))
 	tensor.Sum(g.HiddenBias, h, 0)
 	return g
 }

@@ -16,6 +16,7 @@ func native(isa cpu.ISA, es int) (kernels, bool) {
 		return kernels{
 			rows: 8, panels: 3, table: &tilesAVX512,
 			masked: true, lead: &leadsAVX512, wide: widesAVX512[:], list: &listsAVX512, scan: &scansAVX512,
+			inspect: inspectAVX512,
 		}, true
 	case isa == cpu.AVX512:
 		return kernels{rows: 8, panels: 1, table: &tilesAVX512D}, true

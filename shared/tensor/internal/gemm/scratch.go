@@ -22,6 +22,8 @@ type scratch[T Float] struct {
 	tmp  [maxRows * maxPanels * Width]T
 	list listed
 	scan scan
+	look inspection
+	top  [Width]uint32
 	user uintptr // who used it last, see userOf
 }
 

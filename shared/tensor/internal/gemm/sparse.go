@@ -45,9 +45,13 @@ func MatMulSparse(c, a, b []float32, packed *Packed[float32], p Product, ep Epil
 	}
 	t := &j.sparse
 	t.begin(c, a, b, packed, p, kern, height)
-	pool.Run(t.bands+t.pieces, t)
-	if t.packs {
-		packed = &t.packed
+	if t.pieces > 0 { // otherwise every part does that for itself
+		pool.Run(t.bands+t.pieces, t)
+		if t.packs {
+			packed = &t.packed
+		}
+	} else {
+		pool.Run(t.bands, t)
 	}
 	if t.infinite.Load() || t.share() > worth {
 		j.matmul(c, a, b, packed, p, ep)
@@ -55,7 +59,6 @@ func MatMulSparse(c, a, b []float32, packed *Packed[float32], p Product, ep Epil
 	}
 	t.whole = j.prepare(c, a, b, packed, p, ep)
 	j.sums = sums[float32]{} // sums are for ep, after both ways
-	t.cut()
 	t.listed = true
 	dispatch(t.grid.count(), t, flops)
 }
@@ -127,8 +130,21 @@ type scan struct {
 	count  int
 }
 
+// inspection is the argument of a kernel that copies lines of B and looks at them. The assembly knows its layout.
+type inspection struct {
+	b       unsafe.Pointer
+	row     int // bytes from one line to the next
+	lines   int
+	panels  int            // at least 1
+	mask    int            // the columns of the last panel
+	top     unsafe.Pointer // Width times uint32: the largest of the bits without the sign, moved up by one
+	copy    unsafe.Pointer
+	copyRow int
+}
+
 // sparseTask prepares a product and then computes its parts. The parts of the preparation are bands of rows to list,
-// then pieces of B to look at, and to pack where the kernels cannot read it as it lies.
+// then pieces of B to look at, and to pack or, if it is row-major, to copy such that no vector lies across two lines of
+// the cache. Where a part of the product has all rows it does the latter itself, and finds the copy in its cache.
 type sparseTask struct {
 	whole    *productTask[float32]
 	kern     kernels
@@ -136,10 +152,12 @@ type sparseTask struct {
 	c, a     []float32
 	b        []float32 // in panels, or row-major
 	packs    bool
+	direct   bool            // b is row-major; the kernels read copies of its lines
+	from     []float32       // b, if direct
 	packed   Packed[float32] // if packs
 	packing  packTask[float32]
-	listed   bool // the preparation is done
-	infinite atomic.Bool
+	listed   bool         // the preparation is done
+	infinite atomic.Bool  // B is not finite; known beforehand if there are pieces
 	total    atomic.Int64 // entries of all lists
 
 	height                        int // rows that share a list
@@ -159,8 +177,8 @@ func (t *sparseTask) kept() sparseTask {
 	return sparseTask{at: t.at, values: t.values, counts: t.counts, room: t.room}
 }
 
-// pieceLen are the elements of B that a part of the preparation looks at.
-const pieceLen = 1 << 15
+// pieceLen are the elements of a packed B that a part of the preparation looks at, pieceLines the lines of another.
+const pieceLen, pieceLines = 1 << 15, 16
 
 func (t *sparseTask) begin(c, a, b []float32, packed *Packed[float32], p Product, kern kernels, height int,
 ) {
@@ -174,15 +192,27 @@ func (t *sparseTask) begin(c, a, b []float32, packed *Packed[float32], p Product
 	case packed != nil:
 		t.b = packed.Data
 	case t.packs:
+		t.packing = packTask[float32]{src: b, k: p.K, n: p.N, ld: p.LDB, trans: p.TransB}
+	default:
+		t.from, t.direct = b, true
+	}
+	t.cut()
+	if t.direct {
+		t.line, t.panel = t.grid.chunkPanels*Width*4, Width*4
+	}
+	switch {
+	case t.grid.bands == 1:
+		t.pieces = 0
+	case t.direct:
+		t.line = t.panels * Width * 4
+		t.room = grow(t.room, p.K*t.line/4)
+		t.b, t.pieces = t.room, (p.K+pieceLines-1)/pieceLines
+	case t.packs:
 		t.room = grow(t.room, PackedLen(p.K, p.N))
 		t.b, t.packed = t.room, Packed[float32]{K: p.K, N: p.N, Data: t.room}
-		t.packing = packTask[float32]{dst: t.room, src: b, k: p.K, n: p.N, ld: p.LDB, trans: p.TransB}
+		t.packing.dst, t.pieces = t.room, t.panels
 	default:
-		t.b = b[:(p.K-1)*p.LDB+p.N]
-		t.line, t.panel = p.LDB*4, Width*4
-	}
-	if t.pieces = (len(t.b) + pieceLen - 1) / pieceLen; t.packs {
-		t.pieces = t.panels
+		t.pieces = (len(t.b) + pieceLen - 1) / pieceLen
 	}
 	for i := range t.first {
 		t.first[i] = int32(i * t.line)
@@ -202,20 +232,26 @@ func (t *sparseTask) most(rows int) int {
 	return len(t.kern.list[rows-1])
 }
 
-// cut cuts the product into parts: as few chunks of panels as pairs allow, and enough bands of rows.
+// cut cuts the product into parts. Pictures are few and B is large: then parts have all rows, so that every thread reads
+// a part of B alone. Otherwise chunks of panels are as few as the kernels for pairs allow, and bands of rows many.
 func (t *sparseTask) cut() {
-	most := t.most(2)
+	most, threads := t.most(2), pool.Threads()
 	for most < Width/2 {
 		most *= 2 // a part runs narrow kernels several times
 	}
 	chunks := (t.panels + most - 1) / most
+	perRow := 2 * Width * float64(t.height) * float64(t.p.K) // of a panel
 	g := &t.grid
-	*g = grid{
-		rows: t.groups, bandRows: t.groups, panels: t.panels, chunkPanels: (t.panels + chunks - 1) / chunks, items: 1,
+	*g = grid{rows: t.groups, bandRows: t.groups, panels: t.panels, items: 1}
+	if even := (chunks + threads - 1) / threads * threads; 2*t.p.M <= t.p.K && even*4 <= t.panels {
+		g.chunkPanels = (t.panels + even - 1) / even
+		if perRow*float64(g.bandRows*g.chunkPanels) <= partFlops {
+			g.count()
+			return
+		}
 	}
-	perRow := 2 * Width * float64(t.height) * float64(g.chunkPanels) * float64(t.p.K)
-	want := 4 * pool.Threads()
-	for (g.count() < want || float64(g.bandRows)*perRow > partFlops) && g.bandRows*t.height > scanRows {
+	g.chunkPanels = (t.panels + chunks - 1) / chunks
+	for (g.count() < 4*threads || perRow*float64(g.bandRows*g.chunkPanels) > partFlops) && g.bandRows*t.height > scanRows {
 		g.bandRows = (g.bandRows + 1) / 2
 	}
 	g.bandRows = (t.groups + g.bands - 1) / g.bands
@@ -234,18 +270,85 @@ func (t *sparseTask) Do(i int) {
 	}
 }
 
-// look packs a piece of B, if that is wanted, and sees whether it is finite: if it is not, nor is the sum.
+// look packs or copies a piece of B, if that is wanted, and sees whether it is finite.
 func (t *sparseTask) look(piece int) {
-	n := pieceLen
-	if t.packs {
-		t.packing.Do(piece)
-		n = t.p.K * Width
+	n, ok := pieceLen, false
+	switch {
+	case t.direct:
+		s := newScratch[float32]()
+		k := piece * pieceLines
+		ok = t.copy(s, t.room[k*t.line/4:], k, min(pieceLines, t.p.K-k), 0, t.panels)
+		s.release()
+	default:
+		if t.packs {
+			t.packing.Do(piece)
+			n = t.p.K * Width
+		}
+		ok = finite(t.b[piece*n : min((piece+1)*n, len(t.b))])
 	}
-	s := float64(vec.Sum(t.b[piece*n : min((piece+1)*n, len(t.b))]))
-	if math.IsInf(s, 0) || math.IsNaN(s) {
+	if !ok {
 		t.infinite.Store(true)
 	}
 }
+
+// finite says whether all of x is finite: if not, nor is the sum. It may be wrong about very large numbers.
+func finite(x []float32) bool {
+	s := float64(vec.Sum(x))
+	return !math.IsInf(s, 0) && !math.IsNaN(s)
+}
+
+// copy copies panels of some lines of a row-major B and sees whether they are finite.
+func (t *sparseTask) copy(s *scratch[float32], dst []float32, k, lines, p0, p1 int) bool {
+	p, col := &t.p, p0*Width
+	_, _ = t.from[(k+lines-1)*p.LDB+min(p1*Width, p.N)-1], dst[(lines-1)*t.line/4+(p1-p0)*Width-1]
+	s.look = inspection{
+		b: unsafe.Pointer(&t.from[k*p.LDB+col]), row: p.LDB * 4, lines: lines, panels: p1 - p0,
+		mask: 1<<(min(p1*Width, p.N)-(p1-1)*Width) - 1, top: unsafe.Pointer(&s.top), copy: first(dst), copyRow: t.line,
+	}
+	t.kern.inspect(unsafe.Pointer(&s.look))
+	for _, bits := range s.top {
+		if bits >= 0xFF<<24 { // the exponent, without the sign before it
+			return false
+		}
+	}
+	return true
+}
+
+// own copies the lines of a block of a part, or packs the panels of a part in its first block. It returns where the
+// kernels find the block, and whether all is finite.
+func (t *sparseTask) own(s *scratch[float32], q part, block int) (unsafe.Pointer, bool) {
+	p := &t.p
+	if t.direct {
+		k := block * BlockK
+		s.b = grow(s.b, BlockK*t.line/4+Width)
+		b := s.b[align(s.b):]
+		return first(b), t.copy(s, b, k, min(BlockK, p.K-k), q.p0, q.p1)
+	}
+	if !t.packs {
+		b := t.b[q.p0*p.K*Width : q.p1*p.K*Width]
+		return unsafe.Pointer(&b[block*BlockK*Width]), block > 0 || finite(b)
+	}
+	if block == 0 {
+		n := p.K * Width
+		s.b = grow(s.b, (q.p1-q.p0)*n+Width)
+		own := t.packing
+		own.dst = s.b[align(s.b):][:(q.p1-q.p0)*n]
+		if own.trans {
+			own.src = own.src[q.p0*Width*own.ld:]
+		} else {
+			own.src = own.src[q.p0*Width:]
+		}
+		own.n -= q.p0 * Width
+		for i := range q.p1 - q.p0 {
+			own.Do(i)
+		}
+		return first(own.dst), finite(own.dst)
+	}
+	return unsafe.Add(first(s.b[align(s.b):]), block*BlockK*Width*4), true
+}
+
+// align is how many elements before a multiple of 64 bytes x begins.
+func align(x []float32) int { return int(-uintptr(first(x))%64) / 4 }
 
 // list lists the elements of a band of rows that are not zero.
 func (t *sparseTask) list(band int) {
@@ -314,19 +417,28 @@ func (t *sparseTask) part(q part) {
 	s := newScratch[float32]()
 	l := &s.list
 	*l = listed{panel: t.panel}
+	again := false
 	for block := range t.blocks {
+		b := unsafe.Pointer(nil)
+		if t.pieces == 0 {
+			var ok bool
+			b, ok = t.own(s, q, block)
+			again = again || !ok
+		} else {
+			b = unsafe.Pointer(&t.b[(q.p0*t.panel+block*BlockK*t.line)/4])
+		}
 		l.add = min(block, 1)
 		for group := q.r0; group < q.r1; group++ {
 			i := t.place(group, block)
 			l.at, l.n = unsafe.Pointer(&t.at[i]), int(t.counts[group*t.blocks+block])
 			l.values = unsafe.Pointer(&t.values[i*t.height])
-			t.row(s, q, block, group)
+			t.row(s, q, b, group)
 		}
 	}
-	negative := l.negative != 0
+	again = again || l.negative != 0
 	s.release()
 	q.r0, q.r1 = q.r0*t.height, min(q.r1*t.height, p.M)
-	if negative {
+	if again {
 		t.whole.compute(q, -1)
 	}
 	if ep := t.whole.j.ep; ep != nil {
@@ -335,8 +447,8 @@ func (t *sparseTask) part(q part) {
 	}
 }
 
-// row runs the kernels over the panels of a part for a group of rows.
-func (t *sparseTask) row(s *scratch[float32], q part, block, group int) {
+// row runs the kernels over the panels of a part, whose lines begin at b, for a group of rows.
+func (t *sparseTask) row(s *scratch[float32], q part, b unsafe.Pointer, group int) {
 	p, l := &t.p, &s.list
 	r0 := group * t.height
 	rows := min(t.height, p.M-r0)
@@ -345,7 +457,7 @@ func (t *sparseTask) row(s *scratch[float32], q part, block, group int) {
 		n := min(most, q.p1-at)
 		col := at * Width
 		width := min(n*Width, p.N-col)
-		l.b = unsafe.Pointer(&t.b[(at*t.panel+block*BlockK*t.line)/4])
+		l.b = unsafe.Add(b, (at-q.p0)*t.panel)
 		l.mask = 1<<(width-(n-1)*Width) - 1
 		for r := range rows {
 			l.c[r] = unsafe.Pointer(&t.c[(r0+r)*p.LDC+col])

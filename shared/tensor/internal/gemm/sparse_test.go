@@ -45,7 +45,8 @@ func checkSparse(t *testing.T, a, b []float32, p Product) {
 func TestSparseIsWhole(t *testing.T) {
 	everyWay(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
-		for _, s := range [][3]int{{16, 300, 40}, {17, 256, 784}, {33, 520, 17}, {100, 70, 500}, {1, 600, 900}, {50, 1, 7000}, {61, 290, 130}} {
+		for _, s := range [][3]int{{16, 300, 40}, {17, 256, 784}, {33, 520, 17}, {100, 70, 500}, {1, 600, 900}, {50, 1, 7000}, {61, 290, 130},
+			{40, 300, 200}} {
 			for _, share := range []float64{0, 0.02, 0.2, 0.5, 0.8, 1} {
 				for form := range 4 {
 					p := Product{M: s[0], K: s[1], N: s[2], TransA: form&1 != 0, TransB: form&2 != 0}
@@ -60,7 +61,7 @@ func TestSparseIsWhole(t *testing.T) {
 func TestSparseOfOddNumbers(t *testing.T) {
 	everyWay(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
-		p := Product{M: 40, K: 300, N: 70}
+		p := Product{M: 40, K: 300, N: 170}
 		for range 4 {
 			a, b := sparsely(r, p.M*p.K, 0.2), random[float32](r, p.K*p.N)
 			b[r.IntN(len(b))] = float32(math.Inf(1))
@@ -87,6 +88,7 @@ func TestSparseOfOddNumbers(t *testing.T) {
 func TestListedLayout(t *testing.T) {
 	var l listed
 	var s scan
+	var i inspection
 	for _, f := range []struct {
 		name      string
 		got, want uintptr
@@ -98,7 +100,11 @@ func TestListedLayout(t *testing.T) {
 		{"scan a", unsafe.Offsetof(s.a), 0}, {"scan row", unsafe.Offsetof(s.row), 8}, {"scan n", unsafe.Offsetof(s.n), 16},
 		{"scan at", unsafe.Offsetof(s.at), 24}, {"scan values", unsafe.Offsetof(s.values), 32},
 		{"scan from", unsafe.Offsetof(s.from), 40}, {"scan step", unsafe.Offsetof(s.step), 48},
-		{"scan count", unsafe.Offsetof(s.count), 56},
+		{"scan count", unsafe.Offsetof(s.count), 56}, {"look b", unsafe.Offsetof(i.b), 0},
+		{"look row", unsafe.Offsetof(i.row), 8}, {"look lines", unsafe.Offsetof(i.lines), 16},
+		{"look panels", unsafe.Offsetof(i.panels), 24}, {"look mask", unsafe.Offsetof(i.mask), 32},
+		{"look top", unsafe.Offsetof(i.top), 40}, {"look copy", unsafe.Offsetof(i.copy), 48},
+		{"look copyRow", unsafe.Offsetof(i.copyRow), 56},
 	} {
 		if f.got != f.want {
 			t.Errorf("%s is at %d, the assembly has %d", f.name, f.got, f.want)

@@ -65,9 +65,11 @@ type kernels struct {
 	// wide kernels take fewer rows and more panels, Width elements apart whatever panelB says; for every number of
 	// rows from the widest.
 	wide []wideKernel
-	// list are the listed kernels by rows and panels, and scan writes lists of so many rows; nil where there are none.
-	list *[listRows][]func(unsafe.Pointer)
-	scan *[listRows]func(unsafe.Pointer)
+	// list are the listed kernels by rows and panels, scan writes lists of so many rows, and inspect looks at operands;
+	// nil where there are none.
+	list    *[listRows][]func(unsafe.Pointer)
+	scan    *[listRows]func(unsafe.Pointer)
+	inspect func(unsafe.Pointer)
 }
 
 // wideKernel is a kernel of a size beyond the table.

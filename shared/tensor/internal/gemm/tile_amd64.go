@@ -395,6 +395,9 @@ func scanAVX512_7(t unsafe.Pointer)
 func scanAVX512_8(t unsafe.Pointer)
 
 //go:noescape
+func inspectAVX512(t unsafe.Pointer)
+
+//go:noescape
 func transpose8(dst, src unsafe.Pointer, ldd, ld, n int)
 
 var tilesAVX512 = [8][3]func(unsafe.Pointer){

@@ -11929,9 +11929,7 @@ first0:
 	VMOVUPS      Z0, K1, (DI)
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z2
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z2, Z0, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z2, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -11974,13 +11972,10 @@ store:
 first0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, K1, 64(DI)
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z3
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z3, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z3, Z1, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z3, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12028,15 +12023,11 @@ first0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, K1, 128(DI)
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z4
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z4, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z4, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z4, Z2, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z4, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12090,17 +12081,12 @@ first0:
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
 	VMOVUPS      Z3, K1, 192(DI)
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z5
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z5, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z5, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z5, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z5, Z3, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z5, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12159,19 +12145,13 @@ first0:
 	VMOVUPS      Z2, 128(DI)
 	VMOVUPS      Z3, 192(DI)
 	VMOVUPS      Z4, K1, 256(DI)
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z6
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z6, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z6, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z6, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z6, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z6, Z4, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12236,21 +12216,14 @@ first0:
 	VMOVUPS      Z3, 192(DI)
 	VMOVUPS      Z4, 256(DI)
 	VMOVUPS      Z5, K1, 320(DI)
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z7
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z7, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z7, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z7, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z7, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z7, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z7, Z5, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z7, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12320,23 +12293,15 @@ first0:
 	VMOVUPS      Z4, 256(DI)
 	VMOVUPS      Z5, 320(DI)
 	VMOVUPS      Z6, K1, 384(DI)
+	VPMINSD      Z6, Z0, Z0
+	VPMINSD      Z5, Z1, Z1
+	VPMINSD      Z4, Z2, Z2
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z8
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z8, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z6, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12412,25 +12377,16 @@ first0:
 	VMOVUPS      Z5, 320(DI)
 	VMOVUPS      Z6, 384(DI)
 	VMOVUPS      Z7, K1, 448(DI)
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z9
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z9, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z9, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z9, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z9, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z9, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z9, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z9, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z9, Z7, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z9, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12511,27 +12467,17 @@ first0:
 	VMOVUPS      Z6, 384(DI)
 	VMOVUPS      Z7, 448(DI)
 	VMOVUPS      Z8, K1, 512(DI)
+	VPMINSD      Z8, Z0, Z0
+	VPMINSD      Z7, Z1, Z1
+	VPMINSD      Z6, Z2, Z2
+	VPMINSD      Z5, Z3, Z3
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z10
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z10, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z8, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12618,29 +12564,18 @@ first0:
 	VMOVUPS      Z7, 448(DI)
 	VMOVUPS      Z8, 512(DI)
 	VMOVUPS      Z9, K1, 576(DI)
+	VPMINSD      Z9, Z0, Z0
+	VPMINSD      Z8, Z1, Z1
+	VPMINSD      Z7, Z2, Z2
+	VPMINSD      Z6, Z3, Z3
+	VPMINSD      Z5, Z4, Z4
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z11
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z11, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z11, Z9, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z11, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12732,31 +12667,19 @@ first0:
 	VMOVUPS      Z8, 512(DI)
 	VMOVUPS      Z9, 576(DI)
 	VMOVUPS      Z10, K1, 640(DI)
+	VPMINSD      Z10, Z0, Z0
+	VPMINSD      Z9, Z1, Z1
+	VPMINSD      Z8, Z2, Z2
+	VPMINSD      Z7, Z3, Z3
+	VPMINSD      Z6, Z4, Z4
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z12
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z12, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z10, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12854,33 +12777,20 @@ first0:
 	VMOVUPS      Z9, 576(DI)
 	VMOVUPS      Z10, 640(DI)
 	VMOVUPS      Z11, K1, 704(DI)
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z13
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z13, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z13, Z11, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z13, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12929,13 +12839,10 @@ first0:
 
 first1:
 	VMOVUPS      Z1, K1, (DI)
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z4
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z4, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z4, Z1, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z4, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -12993,17 +12900,12 @@ first0:
 first1:
 	VMOVUPS      Z2, (DI)
 	VMOVUPS      Z3, K1, 64(DI)
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z6
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z6, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z6, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z6, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z6, Z3, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z6, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -13070,21 +12972,14 @@ first1:
 	VMOVUPS      Z3, (DI)
 	VMOVUPS      Z4, 64(DI)
 	VMOVUPS      Z5, K1, 128(DI)
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z8
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z8, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z8, Z5, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z8, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -13161,25 +13056,16 @@ first1:
 	VMOVUPS      Z5, 64(DI)
 	VMOVUPS      Z6, 128(DI)
 	VMOVUPS      Z7, K1, 192(DI)
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z10
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z10, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z10, Z7, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z10, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -13265,29 +13151,18 @@ first1:
 	VMOVUPS      Z7, 128(DI)
 	VMOVUPS      Z8, 192(DI)
 	VMOVUPS      Z9, K1, 256(DI)
+	VPMINSD      Z9, Z0, Z0
+	VPMINSD      Z8, Z1, Z1
+	VPMINSD      Z7, Z2, Z2
+	VPMINSD      Z6, Z3, Z3
+	VPMINSD      Z5, Z4, Z4
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z12
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z12, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z12, Z9, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z12, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -13383,33 +13258,20 @@ first1:
 	VMOVUPS      Z9, 192(DI)
 	VMOVUPS      Z10, 256(DI)
 	VMOVUPS      Z11, K1, 320(DI)
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z14
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z14, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z14, Z11, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z14, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -13514,37 +13376,22 @@ first1:
 	VMOVUPS      Z11, 256(DI)
 	VMOVUPS      Z12, 320(DI)
 	VMOVUPS      Z13, K1, 384(DI)
+	VPMINSD      Z13, Z0, Z0
+	VPMINSD      Z12, Z1, Z1
+	VPMINSD      Z11, Z2, Z2
+	VPMINSD      Z10, Z3, Z3
+	VPMINSD      Z9, Z4, Z4
+	VPMINSD      Z8, Z5, Z5
+	VPMINSD      Z7, Z6, Z6
+	VPMINSD      Z6, Z0, Z0
+	VPMINSD      Z5, Z1, Z1
+	VPMINSD      Z4, Z2, Z2
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z16
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z16, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z16, Z13, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z16, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -13659,41 +13506,24 @@ first1:
 	VMOVUPS      Z13, 320(DI)
 	VMOVUPS      Z14, 384(DI)
 	VMOVUPS      Z15, K1, 448(DI)
+	VPMINSD      Z15, Z0, Z0
+	VPMINSD      Z14, Z1, Z1
+	VPMINSD      Z13, Z2, Z2
+	VPMINSD      Z12, Z3, Z3
+	VPMINSD      Z11, Z4, Z4
+	VPMINSD      Z10, Z5, Z5
+	VPMINSD      Z9, Z6, Z6
+	VPMINSD      Z8, Z7, Z7
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z18
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z18, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z18, Z15, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z18, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -13817,45 +13647,26 @@ first1:
 	VMOVUPS      Z15, 384(DI)
 	VMOVUPS      Z16, 448(DI)
 	VMOVUPS      Z17, K1, 512(DI)
+	VPMINSD      Z17, Z0, Z0
+	VPMINSD      Z16, Z1, Z1
+	VPMINSD      Z15, Z2, Z2
+	VPMINSD      Z14, Z3, Z3
+	VPMINSD      Z13, Z4, Z4
+	VPMINSD      Z12, Z5, Z5
+	VPMINSD      Z11, Z6, Z6
+	VPMINSD      Z10, Z7, Z7
+	VPMINSD      Z9, Z8, Z8
+	VPMINSD      Z8, Z0, Z0
+	VPMINSD      Z7, Z1, Z1
+	VPMINSD      Z6, Z2, Z2
+	VPMINSD      Z5, Z3, Z3
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z20
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z20, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z20, Z17, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z20, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -13989,49 +13800,28 @@ first1:
 	VMOVUPS      Z17, 448(DI)
 	VMOVUPS      Z18, 512(DI)
 	VMOVUPS      Z19, K1, 576(DI)
+	VPMINSD      Z19, Z0, Z0
+	VPMINSD      Z18, Z1, Z1
+	VPMINSD      Z17, Z2, Z2
+	VPMINSD      Z16, Z3, Z3
+	VPMINSD      Z15, Z4, Z4
+	VPMINSD      Z14, Z5, Z5
+	VPMINSD      Z13, Z6, Z6
+	VPMINSD      Z12, Z7, Z7
+	VPMINSD      Z11, Z8, Z8
+	VPMINSD      Z10, Z9, Z9
+	VPMINSD      Z9, Z0, Z0
+	VPMINSD      Z8, Z1, Z1
+	VPMINSD      Z7, Z2, Z2
+	VPMINSD      Z6, Z3, Z3
+	VPMINSD      Z5, Z4, Z4
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z22
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z22, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z22, Z19, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z22, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -14174,53 +13964,30 @@ first1:
 	VMOVUPS      Z19, 512(DI)
 	VMOVUPS      Z20, 576(DI)
 	VMOVUPS      Z21, K1, 640(DI)
+	VPMINSD      Z21, Z0, Z0
+	VPMINSD      Z20, Z1, Z1
+	VPMINSD      Z19, Z2, Z2
+	VPMINSD      Z18, Z3, Z3
+	VPMINSD      Z17, Z4, Z4
+	VPMINSD      Z16, Z5, Z5
+	VPMINSD      Z15, Z6, Z6
+	VPMINSD      Z14, Z7, Z7
+	VPMINSD      Z13, Z8, Z8
+	VPMINSD      Z12, Z9, Z9
+	VPMINSD      Z11, Z10, Z10
+	VPMINSD      Z10, Z0, Z0
+	VPMINSD      Z9, Z1, Z1
+	VPMINSD      Z8, Z2, Z2
+	VPMINSD      Z7, Z3, Z3
+	VPMINSD      Z6, Z4, Z4
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z24
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z24, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z19, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z20, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z24, Z21, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z24, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -14373,57 +14140,32 @@ first1:
 	VMOVUPS      Z21, 576(DI)
 	VMOVUPS      Z22, 640(DI)
 	VMOVUPS      Z23, K1, 704(DI)
+	VPMINSD      Z23, Z0, Z0
+	VPMINSD      Z22, Z1, Z1
+	VPMINSD      Z21, Z2, Z2
+	VPMINSD      Z20, Z3, Z3
+	VPMINSD      Z19, Z4, Z4
+	VPMINSD      Z18, Z5, Z5
+	VPMINSD      Z17, Z6, Z6
+	VPMINSD      Z16, Z7, Z7
+	VPMINSD      Z15, Z8, Z8
+	VPMINSD      Z14, Z9, Z9
+	VPMINSD      Z13, Z10, Z10
+	VPMINSD      Z12, Z11, Z11
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z26
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z26, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z19, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z20, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z21, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z22, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z23, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -14483,15 +14225,11 @@ first1:
 
 first2:
 	VMOVUPS      Z2, K1, (DI)
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z31
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z31, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z2, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -14564,21 +14302,14 @@ first1:
 first2:
 	VMOVUPS      Z4, (DI)
 	VMOVUPS      Z5, K1, 64(DI)
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z30
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z30, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z5, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -14664,27 +14395,17 @@ first2:
 	VMOVUPS      Z6, (DI)
 	VMOVUPS      Z7, 64(DI)
 	VMOVUPS      Z8, K1, 128(DI)
+	VPMINSD      Z8, Z0, Z0
+	VPMINSD      Z7, Z1, Z1
+	VPMINSD      Z6, Z2, Z2
+	VPMINSD      Z5, Z3, Z3
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z29
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z29, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z8, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -14784,33 +14505,20 @@ first2:
 	VMOVUPS      Z9, 64(DI)
 	VMOVUPS      Z10, 128(DI)
 	VMOVUPS      Z11, K1, 192(DI)
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z28
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z28, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z11, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -14923,39 +14631,23 @@ first2:
 	VMOVUPS      Z12, 128(DI)
 	VMOVUPS      Z13, 192(DI)
 	VMOVUPS      Z14, K1, 256(DI)
+	VPMINSD      Z14, Z0, Z0
+	VPMINSD      Z13, Z1, Z1
+	VPMINSD      Z12, Z2, Z2
+	VPMINSD      Z11, Z3, Z3
+	VPMINSD      Z10, Z4, Z4
+	VPMINSD      Z9, Z5, Z5
+	VPMINSD      Z8, Z6, Z6
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z27
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z27, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z14, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -15082,45 +14774,26 @@ first2:
 	VMOVUPS      Z15, 192(DI)
 	VMOVUPS      Z16, 256(DI)
 	VMOVUPS      Z17, K1, 320(DI)
+	VPMINSD      Z17, Z0, Z0
+	VPMINSD      Z16, Z1, Z1
+	VPMINSD      Z15, Z2, Z2
+	VPMINSD      Z14, Z3, Z3
+	VPMINSD      Z13, Z4, Z4
+	VPMINSD      Z12, Z5, Z5
+	VPMINSD      Z11, Z6, Z6
+	VPMINSD      Z10, Z7, Z7
+	VPMINSD      Z9, Z8, Z8
+	VPMINSD      Z8, Z0, Z0
+	VPMINSD      Z7, Z1, Z1
+	VPMINSD      Z6, Z2, Z2
+	VPMINSD      Z5, Z3, Z3
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z26
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z26, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z17, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -15260,51 +14933,29 @@ first2:
 	VMOVUPS      Z18, 256(DI)
 	VMOVUPS      Z19, 320(DI)
 	VMOVUPS      Z20, K1, 384(DI)
+	VPMINSD      Z20, Z0, Z0
+	VPMINSD      Z19, Z1, Z1
+	VPMINSD      Z18, Z2, Z2
+	VPMINSD      Z17, Z3, Z3
+	VPMINSD      Z16, Z4, Z4
+	VPMINSD      Z15, Z5, Z5
+	VPMINSD      Z14, Z6, Z6
+	VPMINSD      Z13, Z7, Z7
+	VPMINSD      Z12, Z8, Z8
+	VPMINSD      Z11, Z9, Z9
+	VPMINSD      Z10, Z0, Z0
+	VPMINSD      Z9, Z1, Z1
+	VPMINSD      Z8, Z2, Z2
+	VPMINSD      Z7, Z3, Z3
+	VPMINSD      Z6, Z4, Z4
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z25
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z25, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z19, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z25, Z20, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z25, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -15375,17 +15026,12 @@ first2:
 
 first3:
 	VMOVUPS      Z3, K1, (DI)
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z31
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z31, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z3, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -15473,25 +15119,16 @@ first2:
 first3:
 	VMOVUPS      Z6, (DI)
 	VMOVUPS      Z7, K1, 64(DI)
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z30
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z30, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z7, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -15596,33 +15233,20 @@ first3:
 	VMOVUPS      Z9, (DI)
 	VMOVUPS      Z10, 64(DI)
 	VMOVUPS      Z11, K1, 128(DI)
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z29
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z29, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z11, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -15745,41 +15369,24 @@ first3:
 	VMOVUPS      Z13, 64(DI)
 	VMOVUPS      Z14, 128(DI)
 	VMOVUPS      Z15, K1, 192(DI)
+	VPMINSD      Z15, Z0, Z0
+	VPMINSD      Z14, Z1, Z1
+	VPMINSD      Z13, Z2, Z2
+	VPMINSD      Z12, Z3, Z3
+	VPMINSD      Z11, Z4, Z4
+	VPMINSD      Z10, Z5, Z5
+	VPMINSD      Z9, Z6, Z6
+	VPMINSD      Z8, Z7, Z7
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z28
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z28, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z15, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -15919,49 +15526,28 @@ first3:
 	VMOVUPS      Z17, 128(DI)
 	VMOVUPS      Z18, 192(DI)
 	VMOVUPS      Z19, K1, 256(DI)
+	VPMINSD      Z19, Z0, Z0
+	VPMINSD      Z18, Z1, Z1
+	VPMINSD      Z17, Z2, Z2
+	VPMINSD      Z16, Z3, Z3
+	VPMINSD      Z15, Z4, Z4
+	VPMINSD      Z14, Z5, Z5
+	VPMINSD      Z13, Z6, Z6
+	VPMINSD      Z12, Z7, Z7
+	VPMINSD      Z11, Z8, Z8
+	VPMINSD      Z10, Z9, Z9
+	VPMINSD      Z9, Z0, Z0
+	VPMINSD      Z8, Z1, Z1
+	VPMINSD      Z7, Z2, Z2
+	VPMINSD      Z6, Z3, Z3
+	VPMINSD      Z5, Z4, Z4
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z27
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z27, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z27, Z19, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z27, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -16119,57 +15705,32 @@ first3:
 	VMOVUPS      Z21, 192(DI)
 	VMOVUPS      Z22, 256(DI)
 	VMOVUPS      Z23, K1, 320(DI)
+	VPMINSD      Z23, Z0, Z0
+	VPMINSD      Z22, Z1, Z1
+	VPMINSD      Z21, Z2, Z2
+	VPMINSD      Z20, Z3, Z3
+	VPMINSD      Z19, Z4, Z4
+	VPMINSD      Z18, Z5, Z5
+	VPMINSD      Z17, Z6, Z6
+	VPMINSD      Z16, Z7, Z7
+	VPMINSD      Z15, Z8, Z8
+	VPMINSD      Z14, Z9, Z9
+	VPMINSD      Z13, Z10, Z10
+	VPMINSD      Z12, Z11, Z11
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z26
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z26, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z19, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z20, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z21, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z22, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z26, Z23, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z26, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -16251,19 +15812,13 @@ first3:
 
 first4:
 	VMOVUPS      Z4, K1, (DI)
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z31
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z31, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z4, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -16366,29 +15921,18 @@ first3:
 first4:
 	VMOVUPS      Z8, (DI)
 	VMOVUPS      Z9, K1, 64(DI)
+	VPMINSD      Z9, Z0, Z0
+	VPMINSD      Z8, Z1, Z1
+	VPMINSD      Z7, Z2, Z2
+	VPMINSD      Z6, Z3, Z3
+	VPMINSD      Z5, Z4, Z4
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z30
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z30, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z9, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -16512,39 +16056,23 @@ first4:
 	VMOVUPS      Z12, (DI)
 	VMOVUPS      Z13, 64(DI)
 	VMOVUPS      Z14, K1, 128(DI)
+	VPMINSD      Z14, Z0, Z0
+	VPMINSD      Z13, Z1, Z1
+	VPMINSD      Z12, Z2, Z2
+	VPMINSD      Z11, Z3, Z3
+	VPMINSD      Z10, Z4, Z4
+	VPMINSD      Z9, Z5, Z5
+	VPMINSD      Z8, Z6, Z6
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z29
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z29, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z14, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -16690,49 +16218,28 @@ first4:
 	VMOVUPS      Z17, 64(DI)
 	VMOVUPS      Z18, 128(DI)
 	VMOVUPS      Z19, K1, 192(DI)
+	VPMINSD      Z19, Z0, Z0
+	VPMINSD      Z18, Z1, Z1
+	VPMINSD      Z17, Z2, Z2
+	VPMINSD      Z16, Z3, Z3
+	VPMINSD      Z15, Z4, Z4
+	VPMINSD      Z14, Z5, Z5
+	VPMINSD      Z13, Z6, Z6
+	VPMINSD      Z12, Z7, Z7
+	VPMINSD      Z11, Z8, Z8
+	VPMINSD      Z10, Z9, Z9
+	VPMINSD      Z9, Z0, Z0
+	VPMINSD      Z8, Z1, Z1
+	VPMINSD      Z7, Z2, Z2
+	VPMINSD      Z6, Z3, Z3
+	VPMINSD      Z5, Z4, Z4
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z28
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z28, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z19, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -16825,21 +16332,14 @@ first4:
 
 first5:
 	VMOVUPS      Z5, K1, (DI)
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z31
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z31, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z5, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -16957,33 +16457,20 @@ first4:
 first5:
 	VMOVUPS      Z10, (DI)
 	VMOVUPS      Z11, K1, 64(DI)
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z30
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z30, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z11, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -17126,45 +16613,26 @@ first5:
 	VMOVUPS      Z15, (DI)
 	VMOVUPS      Z16, 64(DI)
 	VMOVUPS      Z17, K1, 128(DI)
+	VPMINSD      Z17, Z0, Z0
+	VPMINSD      Z16, Z1, Z1
+	VPMINSD      Z15, Z2, Z2
+	VPMINSD      Z14, Z3, Z3
+	VPMINSD      Z13, Z4, Z4
+	VPMINSD      Z12, Z5, Z5
+	VPMINSD      Z11, Z6, Z6
+	VPMINSD      Z10, Z7, Z7
+	VPMINSD      Z9, Z8, Z8
+	VPMINSD      Z8, Z0, Z0
+	VPMINSD      Z7, Z1, Z1
+	VPMINSD      Z6, Z2, Z2
+	VPMINSD      Z5, Z3, Z3
+	VPMINSD      Z4, Z0, Z0
+	VPMINSD      Z3, Z1, Z1
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z29
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z29, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z17, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -17333,57 +16801,32 @@ first5:
 	VMOVUPS      Z21, 64(DI)
 	VMOVUPS      Z22, 128(DI)
 	VMOVUPS      Z23, K1, 192(DI)
+	VPMINSD      Z23, Z0, Z0
+	VPMINSD      Z22, Z1, Z1
+	VPMINSD      Z21, Z2, Z2
+	VPMINSD      Z20, Z3, Z3
+	VPMINSD      Z19, Z4, Z4
+	VPMINSD      Z18, Z5, Z5
+	VPMINSD      Z17, Z6, Z6
+	VPMINSD      Z16, Z7, Z7
+	VPMINSD      Z15, Z8, Z8
+	VPMINSD      Z14, Z9, Z9
+	VPMINSD      Z13, Z10, Z10
+	VPMINSD      Z12, Z11, Z11
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z28
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z28, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z19, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z20, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z21, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z22, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z28, Z23, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z28, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -17487,23 +16930,15 @@ first5:
 
 first6:
 	VMOVUPS      Z6, K1, (DI)
+	VPMINSD      Z6, Z0, Z0
+	VPMINSD      Z5, Z1, Z1
+	VPMINSD      Z4, Z2, Z2
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z31
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z31, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z6, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -17636,37 +17071,22 @@ first5:
 first6:
 	VMOVUPS      Z12, (DI)
 	VMOVUPS      Z13, K1, 64(DI)
+	VPMINSD      Z13, Z0, Z0
+	VPMINSD      Z12, Z1, Z1
+	VPMINSD      Z11, Z2, Z2
+	VPMINSD      Z10, Z3, Z3
+	VPMINSD      Z9, Z4, Z4
+	VPMINSD      Z8, Z5, Z5
+	VPMINSD      Z7, Z6, Z6
+	VPMINSD      Z6, Z0, Z0
+	VPMINSD      Z5, Z1, Z1
+	VPMINSD      Z4, Z2, Z2
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z30
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z30, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z13, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -17828,51 +17248,29 @@ first6:
 	VMOVUPS      Z18, (DI)
 	VMOVUPS      Z19, 64(DI)
 	VMOVUPS      Z20, K1, 128(DI)
+	VPMINSD      Z20, Z0, Z0
+	VPMINSD      Z19, Z1, Z1
+	VPMINSD      Z18, Z2, Z2
+	VPMINSD      Z17, Z3, Z3
+	VPMINSD      Z16, Z4, Z4
+	VPMINSD      Z15, Z5, Z5
+	VPMINSD      Z14, Z6, Z6
+	VPMINSD      Z13, Z7, Z7
+	VPMINSD      Z12, Z8, Z8
+	VPMINSD      Z11, Z9, Z9
+	VPMINSD      Z10, Z0, Z0
+	VPMINSD      Z9, Z1, Z1
+	VPMINSD      Z8, Z2, Z2
+	VPMINSD      Z7, Z3, Z3
+	VPMINSD      Z6, Z4, Z4
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z29
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z29, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z19, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z20, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -17987,25 +17385,16 @@ first6:
 
 first7:
 	VMOVUPS      Z7, K1, (DI)
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z31
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z31, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z31, Z7, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z31, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -18153,41 +17542,24 @@ first6:
 first7:
 	VMOVUPS      Z14, (DI)
 	VMOVUPS      Z15, K1, 64(DI)
+	VPMINSD      Z15, Z0, Z0
+	VPMINSD      Z14, Z1, Z1
+	VPMINSD      Z13, Z2, Z2
+	VPMINSD      Z12, Z3, Z3
+	VPMINSD      Z11, Z4, Z4
+	VPMINSD      Z10, Z5, Z5
+	VPMINSD      Z9, Z6, Z6
+	VPMINSD      Z8, Z7, Z7
+	VPMINSD      Z7, Z0, Z0
+	VPMINSD      Z6, Z1, Z1
+	VPMINSD      Z5, Z2, Z2
+	VPMINSD      Z4, Z3, Z3
+	VPMINSD      Z3, Z0, Z0
+	VPMINSD      Z2, Z1, Z1
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z30
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z30, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z30, Z15, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z30, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -18368,57 +17740,32 @@ first7:
 	VMOVUPS      Z21, (DI)
 	VMOVUPS      Z22, 64(DI)
 	VMOVUPS      Z23, K1, 128(DI)
+	VPMINSD      Z23, Z0, Z0
+	VPMINSD      Z22, Z1, Z1
+	VPMINSD      Z21, Z2, Z2
+	VPMINSD      Z20, Z3, Z3
+	VPMINSD      Z19, Z4, Z4
+	VPMINSD      Z18, Z5, Z5
+	VPMINSD      Z17, Z6, Z6
+	VPMINSD      Z16, Z7, Z7
+	VPMINSD      Z15, Z8, Z8
+	VPMINSD      Z14, Z9, Z9
+	VPMINSD      Z13, Z10, Z10
+	VPMINSD      Z12, Z11, Z11
+	VPMINSD      Z11, Z0, Z0
+	VPMINSD      Z10, Z1, Z1
+	VPMINSD      Z9, Z2, Z2
+	VPMINSD      Z8, Z3, Z3
+	VPMINSD      Z7, Z4, Z4
+	VPMINSD      Z6, Z5, Z5
+	VPMINSD      Z5, Z0, Z0
+	VPMINSD      Z4, Z1, Z1
+	VPMINSD      Z3, Z2, Z2
+	VPMINSD      Z2, Z0, Z0
+	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z29
-	KXORW        K2, K2, K2
-	VPCMPEQD     Z29, Z0, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z1, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z2, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z3, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z4, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z5, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z6, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z7, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z8, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z9, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z10, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z11, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z12, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z13, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z14, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z15, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z16, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z17, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z18, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z19, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z20, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z21, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z22, K3
-	KORW         K3, K2, K2
-	VPCMPEQD     Z29, Z23, K3
-	KORW         K3, K2, K2
+	VPCMPEQD     Z29, Z0, K2
 	KMOVW        K2, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -19513,12 +18860,11 @@ store:
 first0:
 	VMOVUPS      Y0, (DI)
 	VMOVUPS      Y1, 32(DI)
+	VPMINSD      Y1, Y0, Y0
 	MOVL         $0x80000000, AX
 	VMOVD        AX, X3
 	VPBROADCASTD X3, Y3
 	VPCMPEQD     Y3, Y0, Y0
-	VPCMPEQD     Y3, Y1, Y1
-	VPOR         Y1, Y0, Y0
 	VMOVMSKPS    Y0, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -19569,16 +18915,13 @@ first0:
 	VMOVUPS      Y1, 32(DI)
 	VMOVUPS      Y2, 64(DI)
 	VMOVUPS      Y3, 96(DI)
+	VPMINSD      Y3, Y0, Y0
+	VPMINSD      Y2, Y1, Y1
+	VPMINSD      Y1, Y0, Y0
 	MOVL         $0x80000000, AX
 	VMOVD        AX, X5
 	VPBROADCASTD X5, Y5
 	VPCMPEQD     Y5, Y0, Y0
-	VPCMPEQD     Y5, Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPCMPEQD     Y5, Y2, Y2
-	VPOR         Y2, Y0, Y0
-	VPCMPEQD     Y5, Y3, Y3
-	VPOR         Y3, Y0, Y0
 	VMOVMSKPS    Y0, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -19639,20 +18982,15 @@ first0:
 	VMOVUPS      Y3, 96(DI)
 	VMOVUPS      Y4, 128(DI)
 	VMOVUPS      Y5, 160(DI)
+	VPMINSD      Y5, Y0, Y0
+	VPMINSD      Y4, Y1, Y1
+	VPMINSD      Y3, Y2, Y2
+	VPMINSD      Y2, Y0, Y0
+	VPMINSD      Y1, Y0, Y0
 	MOVL         $0x80000000, AX
 	VMOVD        AX, X7
 	VPBROADCASTD X7, Y7
 	VPCMPEQD     Y7, Y0, Y0
-	VPCMPEQD     Y7, Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPCMPEQD     Y7, Y2, Y2
-	VPOR         Y2, Y0, Y0
-	VPCMPEQD     Y7, Y3, Y3
-	VPOR         Y3, Y0, Y0
-	VPCMPEQD     Y7, Y4, Y4
-	VPOR         Y4, Y0, Y0
-	VPCMPEQD     Y7, Y5, Y5
-	VPOR         Y5, Y0, Y0
 	VMOVMSKPS    Y0, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -19707,16 +19045,13 @@ first0:
 first1:
 	VMOVUPS      Y2, (DI)
 	VMOVUPS      Y3, 32(DI)
+	VPMINSD      Y3, Y0, Y0
+	VPMINSD      Y2, Y1, Y1
+	VPMINSD      Y1, Y0, Y0
 	MOVL         $0x80000000, AX
 	VMOVD        AX, X6
 	VPBROADCASTD X6, Y6
 	VPCMPEQD     Y6, Y0, Y0
-	VPCMPEQD     Y6, Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPCMPEQD     Y6, Y2, Y2
-	VPOR         Y2, Y0, Y0
-	VPCMPEQD     Y6, Y3, Y3
-	VPOR         Y3, Y0, Y0
 	VMOVMSKPS    Y0, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -19789,24 +19124,17 @@ first1:
 	VMOVUPS      Y5, 32(DI)
 	VMOVUPS      Y6, 64(DI)
 	VMOVUPS      Y7, 96(DI)
+	VPMINSD      Y7, Y0, Y0
+	VPMINSD      Y6, Y1, Y1
+	VPMINSD      Y5, Y2, Y2
+	VPMINSD      Y4, Y3, Y3
+	VPMINSD      Y3, Y0, Y0
+	VPMINSD      Y2, Y1, Y1
+	VPMINSD      Y1, Y0, Y0
 	MOVL         $0x80000000, AX
 	VMOVD        AX, X10
 	VPBROADCASTD X10, Y10
 	VPCMPEQD     Y10, Y0, Y0
-	VPCMPEQD     Y10, Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPCMPEQD     Y10, Y2, Y2
-	VPOR         Y2, Y0, Y0
-	VPCMPEQD     Y10, Y3, Y3
-	VPOR         Y3, Y0, Y0
-	VPCMPEQD     Y10, Y4, Y4
-	VPOR         Y4, Y0, Y0
-	VPCMPEQD     Y10, Y5, Y5
-	VPOR         Y5, Y0, Y0
-	VPCMPEQD     Y10, Y6, Y6
-	VPOR         Y6, Y0, Y0
-	VPCMPEQD     Y10, Y7, Y7
-	VPOR         Y7, Y0, Y0
 	VMOVMSKPS    Y0, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -19897,32 +19225,21 @@ first1:
 	VMOVUPS      Y9, 96(DI)
 	VMOVUPS      Y10, 128(DI)
 	VMOVUPS      Y11, 160(DI)
+	VPMINSD      Y11, Y0, Y0
+	VPMINSD      Y10, Y1, Y1
+	VPMINSD      Y9, Y2, Y2
+	VPMINSD      Y8, Y3, Y3
+	VPMINSD      Y7, Y4, Y4
+	VPMINSD      Y6, Y5, Y5
+	VPMINSD      Y5, Y0, Y0
+	VPMINSD      Y4, Y1, Y1
+	VPMINSD      Y3, Y2, Y2
+	VPMINSD      Y2, Y0, Y0
+	VPMINSD      Y1, Y0, Y0
 	MOVL         $0x80000000, AX
 	VMOVD        AX, X14
 	VPBROADCASTD X14, Y14
 	VPCMPEQD     Y14, Y0, Y0
-	VPCMPEQD     Y14, Y1, Y1
-	VPOR         Y1, Y0, Y0
-	VPCMPEQD     Y14, Y2, Y2
-	VPOR         Y2, Y0, Y0
-	VPCMPEQD     Y14, Y3, Y3
-	VPOR         Y3, Y0, Y0
-	VPCMPEQD     Y14, Y4, Y4
-	VPOR         Y4, Y0, Y0
-	VPCMPEQD     Y14, Y5, Y5
-	VPOR         Y5, Y0, Y0
-	VPCMPEQD     Y14, Y6, Y6
-	VPOR         Y6, Y0, Y0
-	VPCMPEQD     Y14, Y7, Y7
-	VPOR         Y7, Y0, Y0
-	VPCMPEQD     Y14, Y8, Y8
-	VPOR         Y8, Y0, Y0
-	VPCMPEQD     Y14, Y9, Y9
-	VPOR         Y9, Y0, Y0
-	VPCMPEQD     Y14, Y10, Y10
-	VPOR         Y10, Y0, Y0
-	VPCMPEQD     Y14, Y11, Y11
-	VPOR         Y11, Y0, Y0
 	VMOVMSKPS    Y0, AX
 	ORQ          AX, 56(DX)
 	VZEROUPPER
@@ -22380,6 +21697,82 @@ whole:
 
 done:
 	MOVQ R8, 56(DX)
+	VZEROUPPER
+	RET
+
+// func inspectAVX512(t *byte)
+// Requires: AVX, AVX512F
+TEXT ·inspectAVX512(SB), NOSPLIT, $0-8
+	MOVQ   t+0(FP), DX
+	MOVQ   (DX), AX
+	MOVQ   8(DX), BX
+	MOVQ   16(DX), CX
+	MOVQ   24(DX), SI
+	MOVQ   48(DX), R10
+	MOVQ   56(DX), R11
+	KMOVW  32(DX), K1
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+
+line:
+	MOVQ AX, DI
+	MOVQ R10, R9
+	MOVQ SI, R8
+	SUBQ $0x05, R8
+	JLT  few
+
+many:
+	VMOVUPS (DI), Z4
+	VMOVUPS Z4, (R9)
+	VPADDD  Z4, Z4, Z4
+	VPMAXUD Z4, Z0, Z0
+	VMOVUPS 64(DI), Z5
+	VMOVUPS Z5, 64(R9)
+	VPADDD  Z5, Z5, Z5
+	VPMAXUD Z5, Z1, Z1
+	VMOVUPS 128(DI), Z6
+	VMOVUPS Z6, 128(R9)
+	VPADDD  Z6, Z6, Z6
+	VPMAXUD Z6, Z2, Z2
+	VMOVUPS 192(DI), Z7
+	VMOVUPS Z7, 192(R9)
+	VPADDD  Z7, Z7, Z7
+	VPMAXUD Z7, Z3, Z3
+	ADDQ    $0x00000100, DI
+	ADDQ    $0x00000100, R9
+	SUBQ    $0x04, R8
+	JGE     many
+
+few:
+	ADDQ $0x04, R8
+	JLE  last
+
+one:
+	VMOVUPS (DI), Z4
+	VMOVUPS Z4, (R9)
+	VPADDD  Z4, Z4, Z4
+	VPMAXUD Z4, Z0, Z0
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, R9
+	DECQ    R8
+	JNZ     one
+
+last:
+	VMOVUPS.Z (DI), K1, Z4
+	VMOVUPS   Z4, (R9)
+	VPADDD    Z4, Z4, Z4
+	VPMAXUD   Z4, Z0, Z0
+	ADDQ      BX, AX
+	ADDQ      R11, R10
+	DECQ      CX
+	JNZ       line
+	VPMAXUD   Z2, Z0, Z0
+	VPMAXUD   Z3, Z1, Z1
+	VPMAXUD   Z1, Z0, Z0
+	MOVQ      40(DX), DI
+	VMOVDQU32 Z0, (DI)
 	VZEROUPPER
 	RET
 
