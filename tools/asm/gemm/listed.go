@@ -11,7 +11,7 @@ import (
 const (
 	listB, listPanel, listAt, listValues = 0, 8, 16, 24
 	listN, listAdd, listMask             = 32, 40, 48
-	listNegative, listC                  = 56, 64
+	listNegative, listBias, listC        = 56, 64, 72
 )
 
 // The same for type scan.
@@ -125,20 +125,29 @@ func (s isa) list(r, p int) {
 	s.CMPQ(i, field(listN))
 	s.JLT(operand.LabelRef("loop"))
 	s.Label("store")
+	add := func(k, j int, m operand.Mem, masked bool) {
+		if masked {
+			s.VMOVUPS_Z(m, mask, line[0])
+			s.VADDPS(line[0], acc(k, j), acc(k, j))
+		} else {
+			s.VADDPS(m, acc(k, j), acc(k, j))
+		}
+	}
 	for k := range r {
 		s.MOVQ(field(listC+8*k), c)
 		skip := fmt.Sprintf("first%d", k)
 		s.CMPQ(field(listAdd), operand.Imm(0))
 		s.JEQ(operand.LabelRef(skip))
-		s.rowOf(c, n, func(j int, m operand.Mem, masked bool) {
-			if masked {
-				s.VMOVUPS_Z(m, mask, line[0])
-				s.VADDPS(line[0], acc(k, j), acc(k, j))
-			} else {
-				s.VADDPS(m, acc(k, j), acc(k, j))
-			}
-		})
+		s.rowOf(c, n, func(j int, m operand.Mem, masked bool) { add(k, j, m, masked) })
 		s.Label(skip)
+		if s.width == 64 {
+			sum := fmt.Sprintf("sum%d", k)
+			s.MOVQ(field(listBias), at)
+			s.TESTQ(at, at)
+			s.JZ(operand.LabelRef(sum))
+			s.rowOf(at, n, func(j int, m operand.Mem, masked bool) { add(k, j, m, masked) })
+			s.Label(sum)
+		}
 		s.rowOf(c, n, func(j int, m operand.Mem, masked bool) {
 			if masked {
 				s.VMOVUPS(acc(k, j), mask, m)

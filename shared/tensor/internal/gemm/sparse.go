@@ -58,7 +58,9 @@ func MatMulSparse(c, a, b []float32, packed *Packed[float32], p Product, ep Epil
 		return
 	}
 	t.whole = j.prepare(c, a, b, packed, p, ep)
-	j.sums = sums[float32]{} // sums are for ep, after both ways
+	if j.sums.residual != nil {
+		j.sums = sums[float32]{} // the listed kernels do not add it
+	}
 	t.listed = true
 	dispatch(t.grid.count(), t, flops)
 }
@@ -102,7 +104,7 @@ const (
 //
 //	acc = 0
 //	for i = 0 .. n-1: acc[r][p*16+j] = fma(values[r][i], B(p, at[i], j), acc[r][p*16+j])   for j < 16
-//	c[r][p*16+j] = acc, or c[r][p*16+j] + acc if add
+//	c[r][p*16+j] = acc, or c[r][p*16+j] + acc if add; plus bias[p*16+j], if that is not nil
 //
 // and sets negative if a result is -0. The assembly knows the layout.
 type listed struct {
@@ -114,6 +116,7 @@ type listed struct {
 	add      int // 0: the block is stored
 	mask     int // the columns of the last panel that exist, a bit each
 	negative int
+	bias     unsafe.Pointer // only kernels of sets with masks read it
 	c        [listRows]unsafe.Pointer
 }
 
@@ -428,11 +431,15 @@ func (t *sparseTask) part(q part) {
 			b = unsafe.Pointer(&t.b[(q.p0*t.panel+block*BlockK*t.line)/4])
 		}
 		l.add = min(block, 1)
+		var bias []float32
+		if block == t.blocks-1 {
+			bias = t.whole.j.sums.bias
+		}
 		for group := q.r0; group < q.r1; group++ {
 			i := t.place(group, block)
 			l.at, l.n = unsafe.Pointer(&t.at[i]), int(t.counts[group*t.blocks+block])
 			l.values = unsafe.Pointer(&t.values[i*t.height])
-			t.row(s, q, b, group)
+			t.row(s, q, b, bias, group)
 		}
 	}
 	again = again || l.negative != 0
@@ -441,14 +448,15 @@ func (t *sparseTask) part(q part) {
 	if again {
 		t.whole.compute(q, -1)
 	}
-	if ep := t.whole.j.ep; ep != nil {
+	if j := t.whole.j; j.ep != nil {
 		rows, col, cols := q.r1-q.r0, q.p0*Width, min(q.p1*Width, p.N)-q.p0*Width
-		ep.Finish(t.c[q.r0*p.LDC+col:(q.r1-1)*p.LDC+col+cols], p.LDC, q.r0, col, rows, cols)
+		j.sums.finish(j.ep, t.c[q.r0*p.LDC+col:(q.r1-1)*p.LDC+col+cols], p.LDC, q.r0, col, rows, cols)
 	}
 }
 
-// row runs the kernels over the panels of a part, whose lines begin at b, for a group of rows.
-func (t *sparseTask) row(s *scratch[float32], q part, b unsafe.Pointer, group int) {
+// row runs the kernels over the panels of a part, whose lines begin at b, for a group of rows; bias is
+// nil but for the last block.
+func (t *sparseTask) row(s *scratch[float32], q part, b unsafe.Pointer, bias []float32, group int) {
 	p, l := &t.p, &s.list
 	r0 := group * t.height
 	rows := min(t.height, p.M-r0)
@@ -459,6 +467,9 @@ func (t *sparseTask) row(s *scratch[float32], q part, b unsafe.Pointer, group in
 		width := min(n*Width, p.N-col)
 		l.b = unsafe.Add(b, (at-q.p0)*t.panel)
 		l.mask = 1<<(width-(n-1)*Width) - 1
+		if bias != nil {
+			l.bias = unsafe.Pointer(&bias[col])
+		}
 		for r := range rows {
 			l.c[r] = unsafe.Pointer(&t.c[(r0+r)*p.LDC+col])
 		}

@@ -96,7 +96,7 @@ func TestListedLayout(t *testing.T) {
 		{"b", unsafe.Offsetof(l.b), 0}, {"panel", unsafe.Offsetof(l.panel), 8}, {"at", unsafe.Offsetof(l.at), 16},
 		{"values", unsafe.Offsetof(l.values), 24}, {"n", unsafe.Offsetof(l.n), 32}, {"add", unsafe.Offsetof(l.add), 40},
 		{"mask", unsafe.Offsetof(l.mask), 48}, {"negative", unsafe.Offsetof(l.negative), 56},
-		{"c", unsafe.Offsetof(l.c), 64}, {"room", 4 * listBlock, 4 * (256 + 16)},
+		{"bias", unsafe.Offsetof(l.bias), 64}, {"c", unsafe.Offsetof(l.c), 72}, {"room", 4 * listBlock, 4 * (256 + 16)},
 		{"scan a", unsafe.Offsetof(s.a), 0}, {"scan row", unsafe.Offsetof(s.row), 8}, {"scan n", unsafe.Offsetof(s.n), 16},
 		{"scan at", unsafe.Offsetof(s.at), 24}, {"scan values", unsafe.Offsetof(s.values), 32},
 		{"scan from", unsafe.Offsetof(s.from), 40}, {"scan step", unsafe.Offsetof(s.step), 48},

@@ -11919,13 +11919,20 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z2
 	VADDPS    Z2, Z0, Z0
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VMOVUPS.Z (AX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+
+sum0:
 	VMOVUPS      Z0, K1, (DI)
 	MOVL         $0x80000000, AX
 	VPBROADCASTD AX, Z2
@@ -11962,7 +11969,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -11970,6 +11977,14 @@ store:
 	VADDPS    Z3, Z1, Z1
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, K1, 64(DI)
 	VPMINSD      Z1, Z0, Z0
@@ -12011,7 +12026,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12020,6 +12035,15 @@ store:
 	VADDPS    Z4, Z2, Z2
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z4
+	VADDPS    Z4, Z2, Z2
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, K1, 128(DI)
@@ -12067,7 +12091,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12077,6 +12101,16 @@ store:
 	VADDPS    Z5, Z3, Z3
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VMOVUPS.Z 192(AX), K1, Z5
+	VADDPS    Z5, Z3, Z3
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12129,7 +12163,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12140,6 +12174,17 @@ store:
 	VADDPS    Z6, Z4, Z4
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VMOVUPS.Z 256(AX), K1, Z6
+	VADDPS    Z6, Z4, Z4
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12198,7 +12243,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12210,6 +12255,18 @@ store:
 	VADDPS    Z7, Z5, Z5
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VMOVUPS.Z 320(AX), K1, Z7
+	VADDPS    Z7, Z5, Z5
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12273,7 +12330,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12286,6 +12343,19 @@ store:
 	VADDPS    Z8, Z6, Z6
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VMOVUPS.Z 384(AX), K1, Z8
+	VADDPS    Z8, Z6, Z6
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12355,7 +12425,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12369,6 +12439,20 @@ store:
 	VADDPS    Z9, Z7, Z7
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VMOVUPS.Z 448(AX), K1, Z9
+	VADDPS    Z9, Z7, Z7
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12443,7 +12527,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12458,6 +12542,21 @@ store:
 	VADDPS    Z10, Z8, Z8
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VADDPS    448(AX), Z7, Z7
+	VMOVUPS.Z 512(AX), K1, Z10
+	VADDPS    Z10, Z8, Z8
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12538,7 +12637,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12554,6 +12653,22 @@ store:
 	VADDPS    Z11, Z9, Z9
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VADDPS    448(AX), Z7, Z7
+	VADDPS    512(AX), Z8, Z8
+	VMOVUPS.Z 576(AX), K1, Z11
+	VADDPS    Z11, Z9, Z9
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12639,7 +12754,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12656,6 +12771,23 @@ store:
 	VADDPS    Z12, Z10, Z10
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VADDPS    448(AX), Z7, Z7
+	VADDPS    512(AX), Z8, Z8
+	VADDPS    576(AX), Z9, Z9
+	VMOVUPS.Z 640(AX), K1, Z12
+	VADDPS    Z12, Z10, Z10
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12747,7 +12879,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12765,6 +12897,24 @@ store:
 	VADDPS    Z13, Z11, Z11
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VADDPS    448(AX), Z7, Z7
+	VADDPS    512(AX), Z8, Z8
+	VADDPS    576(AX), Z9, Z9
+	VADDPS    640(AX), Z10, Z10
+	VMOVUPS.Z 704(AX), K1, Z13
+	VADDPS    Z13, Z11, Z11
+
+sum0:
 	VMOVUPS      Z0, (DI)
 	VMOVUPS      Z1, 64(DI)
 	VMOVUPS      Z2, 128(DI)
@@ -12823,21 +12973,35 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z4
 	VADDPS    Z4, Z0, Z0
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VMOVUPS.Z (AX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+
+sum0:
 	VMOVUPS   Z0, K1, (DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VMOVUPS.Z (DI), K1, Z4
 	VADDPS    Z4, Z1, Z1
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VMOVUPS.Z (AX), K1, Z4
+	VADDPS    Z4, Z1, Z1
+
+sum1:
 	VMOVUPS      Z1, K1, (DI)
 	VPMINSD      Z1, Z0, Z0
 	MOVL         $0x80000000, AX
@@ -12880,7 +13044,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12888,9 +13052,17 @@ store:
 	VADDPS    Z6, Z1, Z1
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z6
+	VADDPS    Z6, Z1, Z1
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, K1, 64(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z2, Z2
@@ -12898,6 +13070,14 @@ first0:
 	VADDPS    Z6, Z3, Z3
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z2, Z2
+	VMOVUPS.Z 64(AX), K1, Z6
+	VADDPS    Z6, Z3, Z3
+
+sum1:
 	VMOVUPS      Z2, (DI)
 	VMOVUPS      Z3, K1, 64(DI)
 	VPMINSD      Z3, Z0, Z0
@@ -12948,7 +13128,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -12957,10 +13137,19 @@ store:
 	VADDPS    Z8, Z2, Z2
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, K1, 128(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z3, Z3
@@ -12969,6 +13158,15 @@ first0:
 	VADDPS    Z8, Z5, Z5
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z3, Z3
+	VADDPS    64(AX), Z4, Z4
+	VMOVUPS.Z 128(AX), K1, Z8
+	VADDPS    Z8, Z5, Z5
+
+sum1:
 	VMOVUPS      Z3, (DI)
 	VMOVUPS      Z4, 64(DI)
 	VMOVUPS      Z5, K1, 128(DI)
@@ -13028,7 +13226,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -13038,11 +13236,21 @@ store:
 	VADDPS    Z10, Z3, Z3
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VMOVUPS.Z 192(AX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, K1, 192(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z4, Z4
@@ -13052,6 +13260,16 @@ first0:
 	VADDPS    Z10, Z7, Z7
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z4, Z4
+	VADDPS    64(AX), Z5, Z5
+	VADDPS    128(AX), Z6, Z6
+	VMOVUPS.Z 192(AX), K1, Z10
+	VADDPS    Z10, Z7, Z7
+
+sum1:
 	VMOVUPS      Z4, (DI)
 	VMOVUPS      Z5, 64(DI)
 	VMOVUPS      Z6, 128(DI)
@@ -13119,7 +13337,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -13130,12 +13348,23 @@ store:
 	VADDPS    Z12, Z4, Z4
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VMOVUPS.Z 256(AX), K1, Z12
+	VADDPS    Z12, Z4, Z4
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, 192(DI)
 	VMOVUPS   Z4, K1, 256(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z5, Z5
@@ -13146,6 +13375,17 @@ first0:
 	VADDPS    Z12, Z9, Z9
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z5, Z5
+	VADDPS    64(AX), Z6, Z6
+	VADDPS    128(AX), Z7, Z7
+	VADDPS    192(AX), Z8, Z8
+	VMOVUPS.Z 256(AX), K1, Z12
+	VADDPS    Z12, Z9, Z9
+
+sum1:
 	VMOVUPS      Z5, (DI)
 	VMOVUPS      Z6, 64(DI)
 	VMOVUPS      Z7, 128(DI)
@@ -13222,7 +13462,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -13234,13 +13474,25 @@ store:
 	VADDPS    Z14, Z5, Z5
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VMOVUPS.Z 320(AX), K1, Z14
+	VADDPS    Z14, Z5, Z5
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, 192(DI)
 	VMOVUPS   Z4, 256(DI)
 	VMOVUPS   Z5, K1, 320(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z6, Z6
@@ -13252,6 +13504,18 @@ first0:
 	VADDPS    Z14, Z11, Z11
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VADDPS    128(AX), Z8, Z8
+	VADDPS    192(AX), Z9, Z9
+	VADDPS    256(AX), Z10, Z10
+	VMOVUPS.Z 320(AX), K1, Z14
+	VADDPS    Z14, Z11, Z11
+
+sum1:
 	VMOVUPS      Z6, (DI)
 	VMOVUPS      Z7, 64(DI)
 	VMOVUPS      Z8, 128(DI)
@@ -13336,7 +13600,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -13349,6 +13613,19 @@ store:
 	VADDPS    Z16, Z6, Z6
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VMOVUPS.Z 384(AX), K1, Z16
+	VADDPS    Z16, Z6, Z6
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
@@ -13356,7 +13633,7 @@ first0:
 	VMOVUPS   Z4, 256(DI)
 	VMOVUPS   Z5, 320(DI)
 	VMOVUPS   Z6, K1, 384(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z7, Z7
@@ -13369,6 +13646,19 @@ first0:
 	VADDPS    Z16, Z13, Z13
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z7, Z7
+	VADDPS    64(AX), Z8, Z8
+	VADDPS    128(AX), Z9, Z9
+	VADDPS    192(AX), Z10, Z10
+	VADDPS    256(AX), Z11, Z11
+	VADDPS    320(AX), Z12, Z12
+	VMOVUPS.Z 384(AX), K1, Z16
+	VADDPS    Z16, Z13, Z13
+
+sum1:
 	VMOVUPS      Z7, (DI)
 	VMOVUPS      Z8, 64(DI)
 	VMOVUPS      Z9, 128(DI)
@@ -13462,7 +13752,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -13476,6 +13766,20 @@ store:
 	VADDPS    Z18, Z7, Z7
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VMOVUPS.Z 448(AX), K1, Z18
+	VADDPS    Z18, Z7, Z7
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
@@ -13484,7 +13788,7 @@ first0:
 	VMOVUPS   Z5, 320(DI)
 	VMOVUPS   Z6, 384(DI)
 	VMOVUPS   Z7, K1, 448(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z8, Z8
@@ -13498,6 +13802,20 @@ first0:
 	VADDPS    Z18, Z15, Z15
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z8, Z8
+	VADDPS    64(AX), Z9, Z9
+	VADDPS    128(AX), Z10, Z10
+	VADDPS    192(AX), Z11, Z11
+	VADDPS    256(AX), Z12, Z12
+	VADDPS    320(AX), Z13, Z13
+	VADDPS    384(AX), Z14, Z14
+	VMOVUPS.Z 448(AX), K1, Z18
+	VADDPS    Z18, Z15, Z15
+
+sum1:
 	VMOVUPS      Z8, (DI)
 	VMOVUPS      Z9, 64(DI)
 	VMOVUPS      Z10, 128(DI)
@@ -13599,7 +13917,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -13614,6 +13932,21 @@ store:
 	VADDPS    Z20, Z8, Z8
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VADDPS    448(AX), Z7, Z7
+	VMOVUPS.Z 512(AX), K1, Z20
+	VADDPS    Z20, Z8, Z8
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
@@ -13623,7 +13956,7 @@ first0:
 	VMOVUPS   Z6, 384(DI)
 	VMOVUPS   Z7, 448(DI)
 	VMOVUPS   Z8, K1, 512(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z9, Z9
@@ -13638,6 +13971,21 @@ first0:
 	VADDPS    Z20, Z17, Z17
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z9, Z9
+	VADDPS    64(AX), Z10, Z10
+	VADDPS    128(AX), Z11, Z11
+	VADDPS    192(AX), Z12, Z12
+	VADDPS    256(AX), Z13, Z13
+	VADDPS    320(AX), Z14, Z14
+	VADDPS    384(AX), Z15, Z15
+	VADDPS    448(AX), Z16, Z16
+	VMOVUPS.Z 512(AX), K1, Z20
+	VADDPS    Z20, Z17, Z17
+
+sum1:
 	VMOVUPS      Z9, (DI)
 	VMOVUPS      Z10, 64(DI)
 	VMOVUPS      Z11, 128(DI)
@@ -13748,7 +14096,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -13764,6 +14112,22 @@ store:
 	VADDPS    Z22, Z9, Z9
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VADDPS    448(AX), Z7, Z7
+	VADDPS    512(AX), Z8, Z8
+	VMOVUPS.Z 576(AX), K1, Z22
+	VADDPS    Z22, Z9, Z9
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
@@ -13774,7 +14138,7 @@ first0:
 	VMOVUPS   Z7, 448(DI)
 	VMOVUPS   Z8, 512(DI)
 	VMOVUPS   Z9, K1, 576(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z10, Z10
@@ -13790,6 +14154,22 @@ first0:
 	VADDPS    Z22, Z19, Z19
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z10, Z10
+	VADDPS    64(AX), Z11, Z11
+	VADDPS    128(AX), Z12, Z12
+	VADDPS    192(AX), Z13, Z13
+	VADDPS    256(AX), Z14, Z14
+	VADDPS    320(AX), Z15, Z15
+	VADDPS    384(AX), Z16, Z16
+	VADDPS    448(AX), Z17, Z17
+	VADDPS    512(AX), Z18, Z18
+	VMOVUPS.Z 576(AX), K1, Z22
+	VADDPS    Z22, Z19, Z19
+
+sum1:
 	VMOVUPS      Z10, (DI)
 	VMOVUPS      Z11, 64(DI)
 	VMOVUPS      Z12, 128(DI)
@@ -13908,7 +14288,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -13925,6 +14305,23 @@ store:
 	VADDPS    Z24, Z10, Z10
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VADDPS    448(AX), Z7, Z7
+	VADDPS    512(AX), Z8, Z8
+	VADDPS    576(AX), Z9, Z9
+	VMOVUPS.Z 640(AX), K1, Z24
+	VADDPS    Z24, Z10, Z10
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
@@ -13936,7 +14333,7 @@ first0:
 	VMOVUPS   Z8, 512(DI)
 	VMOVUPS   Z9, 576(DI)
 	VMOVUPS   Z10, K1, 640(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z11, Z11
@@ -13953,6 +14350,23 @@ first0:
 	VADDPS    Z24, Z21, Z21
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z11, Z11
+	VADDPS    64(AX), Z12, Z12
+	VADDPS    128(AX), Z13, Z13
+	VADDPS    192(AX), Z14, Z14
+	VADDPS    256(AX), Z15, Z15
+	VADDPS    320(AX), Z16, Z16
+	VADDPS    384(AX), Z17, Z17
+	VADDPS    448(AX), Z18, Z18
+	VADDPS    512(AX), Z19, Z19
+	VADDPS    576(AX), Z20, Z20
+	VMOVUPS.Z 640(AX), K1, Z24
+	VADDPS    Z24, Z21, Z21
+
+sum1:
 	VMOVUPS      Z11, (DI)
 	VMOVUPS      Z12, 64(DI)
 	VMOVUPS      Z13, 128(DI)
@@ -14080,7 +14494,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -14098,6 +14512,24 @@ store:
 	VADDPS    Z26, Z11, Z11
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VADDPS    384(AX), Z6, Z6
+	VADDPS    448(AX), Z7, Z7
+	VADDPS    512(AX), Z8, Z8
+	VADDPS    576(AX), Z9, Z9
+	VADDPS    640(AX), Z10, Z10
+	VMOVUPS.Z 704(AX), K1, Z26
+	VADDPS    Z26, Z11, Z11
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
@@ -14110,7 +14542,7 @@ first0:
 	VMOVUPS   Z9, 576(DI)
 	VMOVUPS   Z10, 640(DI)
 	VMOVUPS   Z11, K1, 704(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z12, Z12
@@ -14128,6 +14560,24 @@ first0:
 	VADDPS    Z26, Z23, Z23
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VADDPS    128(AX), Z14, Z14
+	VADDPS    192(AX), Z15, Z15
+	VADDPS    256(AX), Z16, Z16
+	VADDPS    320(AX), Z17, Z17
+	VADDPS    384(AX), Z18, Z18
+	VADDPS    448(AX), Z19, Z19
+	VADDPS    512(AX), Z20, Z20
+	VADDPS    576(AX), Z21, Z21
+	VADDPS    640(AX), Z22, Z22
+	VMOVUPS.Z 704(AX), K1, Z26
+	VADDPS    Z26, Z23, Z23
+
+sum1:
 	VMOVUPS      Z12, (DI)
 	VMOVUPS      Z13, 64(DI)
 	VMOVUPS      Z14, 128(DI)
@@ -14201,29 +14651,50 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+sum0:
 	VMOVUPS   Z0, K1, (DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+sum1:
 	VMOVUPS   Z1, K1, (DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+sum2:
 	VMOVUPS      Z2, K1, (DI)
 	VPMINSD      Z2, Z0, Z0
 	VPMINSD      Z1, Z0, Z0
@@ -14272,7 +14743,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -14280,9 +14751,17 @@ store:
 	VADDPS    Z30, Z1, Z1
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, K1, 64(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z2, Z2
@@ -14290,9 +14769,17 @@ first0:
 	VADDPS    Z30, Z3, Z3
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z2, Z2
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+sum1:
 	VMOVUPS   Z2, (DI)
 	VMOVUPS   Z3, K1, 64(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z4, Z4
@@ -14300,6 +14787,14 @@ first1:
 	VADDPS    Z30, Z5, Z5
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z4, Z4
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+sum2:
 	VMOVUPS      Z4, (DI)
 	VMOVUPS      Z5, K1, 64(DI)
 	VPMINSD      Z5, Z0, Z0
@@ -14359,7 +14854,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -14368,10 +14863,19 @@ store:
 	VADDPS    Z29, Z2, Z2
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, K1, 128(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z3, Z3
@@ -14380,10 +14884,19 @@ first0:
 	VADDPS    Z29, Z5, Z5
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z3, Z3
+	VADDPS    64(AX), Z4, Z4
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+sum1:
 	VMOVUPS   Z3, (DI)
 	VMOVUPS   Z4, 64(DI)
 	VMOVUPS   Z5, K1, 128(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z6, Z6
@@ -14392,6 +14905,15 @@ first1:
 	VADDPS    Z29, Z8, Z8
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+sum2:
 	VMOVUPS      Z6, (DI)
 	VMOVUPS      Z7, 64(DI)
 	VMOVUPS      Z8, K1, 128(DI)
@@ -14463,7 +14985,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -14473,11 +14995,21 @@ store:
 	VADDPS    Z28, Z3, Z3
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z3, Z3
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, K1, 192(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z4, Z4
@@ -14487,11 +15019,21 @@ first0:
 	VADDPS    Z28, Z7, Z7
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z4, Z4
+	VADDPS    64(AX), Z5, Z5
+	VADDPS    128(AX), Z6, Z6
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z7, Z7
+
+sum1:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, 64(DI)
 	VMOVUPS   Z6, 128(DI)
 	VMOVUPS   Z7, K1, 192(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z8, Z8
@@ -14501,6 +15043,16 @@ first1:
 	VADDPS    Z28, Z11, Z11
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z8, Z8
+	VADDPS    64(AX), Z9, Z9
+	VADDPS    128(AX), Z10, Z10
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z11, Z11
+
+sum2:
 	VMOVUPS      Z8, (DI)
 	VMOVUPS      Z9, 64(DI)
 	VMOVUPS      Z10, 128(DI)
@@ -14583,7 +15135,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -14594,12 +15146,23 @@ store:
 	VADDPS    Z27, Z4, Z4
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VMOVUPS.Z 256(AX), K1, Z27
+	VADDPS    Z27, Z4, Z4
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, 192(DI)
 	VMOVUPS   Z4, K1, 256(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z5, Z5
@@ -14610,12 +15173,23 @@ first0:
 	VADDPS    Z27, Z9, Z9
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z5, Z5
+	VADDPS    64(AX), Z6, Z6
+	VADDPS    128(AX), Z7, Z7
+	VADDPS    192(AX), Z8, Z8
+	VMOVUPS.Z 256(AX), K1, Z27
+	VADDPS    Z27, Z9, Z9
+
+sum1:
 	VMOVUPS   Z5, (DI)
 	VMOVUPS   Z6, 64(DI)
 	VMOVUPS   Z7, 128(DI)
 	VMOVUPS   Z8, 192(DI)
 	VMOVUPS   Z9, K1, 256(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z10, Z10
@@ -14626,6 +15200,17 @@ first1:
 	VADDPS    Z27, Z14, Z14
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z10, Z10
+	VADDPS    64(AX), Z11, Z11
+	VADDPS    128(AX), Z12, Z12
+	VADDPS    192(AX), Z13, Z13
+	VMOVUPS.Z 256(AX), K1, Z27
+	VADDPS    Z27, Z14, Z14
+
+sum2:
 	VMOVUPS      Z10, (DI)
 	VMOVUPS      Z11, 64(DI)
 	VMOVUPS      Z12, 128(DI)
@@ -14720,7 +15305,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -14732,13 +15317,25 @@ store:
 	VADDPS    Z26, Z5, Z5
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VMOVUPS.Z 320(AX), K1, Z26
+	VADDPS    Z26, Z5, Z5
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, 192(DI)
 	VMOVUPS   Z4, 256(DI)
 	VMOVUPS   Z5, K1, 320(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z6, Z6
@@ -14750,13 +15347,25 @@ first0:
 	VADDPS    Z26, Z11, Z11
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VADDPS    128(AX), Z8, Z8
+	VADDPS    192(AX), Z9, Z9
+	VADDPS    256(AX), Z10, Z10
+	VMOVUPS.Z 320(AX), K1, Z26
+	VADDPS    Z26, Z11, Z11
+
+sum1:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, 64(DI)
 	VMOVUPS   Z8, 128(DI)
 	VMOVUPS   Z9, 192(DI)
 	VMOVUPS   Z10, 256(DI)
 	VMOVUPS   Z11, K1, 320(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z12, Z12
@@ -14768,6 +15377,18 @@ first1:
 	VADDPS    Z26, Z17, Z17
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VADDPS    128(AX), Z14, Z14
+	VADDPS    192(AX), Z15, Z15
+	VADDPS    256(AX), Z16, Z16
+	VMOVUPS.Z 320(AX), K1, Z26
+	VADDPS    Z26, Z17, Z17
+
+sum2:
 	VMOVUPS      Z12, (DI)
 	VMOVUPS      Z13, 64(DI)
 	VMOVUPS      Z14, 128(DI)
@@ -14873,7 +15494,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -14886,6 +15507,19 @@ store:
 	VADDPS    Z25, Z6, Z6
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VADDPS    320(AX), Z5, Z5
+	VMOVUPS.Z 384(AX), K1, Z25
+	VADDPS    Z25, Z6, Z6
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
@@ -14893,7 +15527,7 @@ first0:
 	VMOVUPS   Z4, 256(DI)
 	VMOVUPS   Z5, 320(DI)
 	VMOVUPS   Z6, K1, 384(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z7, Z7
@@ -14906,6 +15540,19 @@ first0:
 	VADDPS    Z25, Z13, Z13
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z7, Z7
+	VADDPS    64(AX), Z8, Z8
+	VADDPS    128(AX), Z9, Z9
+	VADDPS    192(AX), Z10, Z10
+	VADDPS    256(AX), Z11, Z11
+	VADDPS    320(AX), Z12, Z12
+	VMOVUPS.Z 384(AX), K1, Z25
+	VADDPS    Z25, Z13, Z13
+
+sum1:
 	VMOVUPS   Z7, (DI)
 	VMOVUPS   Z8, 64(DI)
 	VMOVUPS   Z9, 128(DI)
@@ -14913,7 +15560,7 @@ first1:
 	VMOVUPS   Z11, 256(DI)
 	VMOVUPS   Z12, 320(DI)
 	VMOVUPS   Z13, K1, 384(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z14, Z14
@@ -14926,6 +15573,19 @@ first1:
 	VADDPS    Z25, Z20, Z20
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z14, Z14
+	VADDPS    64(AX), Z15, Z15
+	VADDPS    128(AX), Z16, Z16
+	VADDPS    192(AX), Z17, Z17
+	VADDPS    256(AX), Z18, Z18
+	VADDPS    320(AX), Z19, Z19
+	VMOVUPS.Z 384(AX), K1, Z25
+	VADDPS    Z25, Z20, Z20
+
+sum2:
 	VMOVUPS      Z14, (DI)
 	VMOVUPS      Z15, 64(DI)
 	VMOVUPS      Z16, 128(DI)
@@ -14994,37 +15654,65 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+sum0:
 	VMOVUPS   Z0, K1, (DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+sum1:
 	VMOVUPS   Z1, K1, (DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+sum2:
 	VMOVUPS   Z2, K1, (DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+sum3:
 	VMOVUPS      Z3, K1, (DI)
 	VPMINSD      Z3, Z0, Z0
 	VPMINSD      Z2, Z1, Z1
@@ -15079,7 +15767,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -15087,9 +15775,17 @@ store:
 	VADDPS    Z30, Z1, Z1
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, K1, 64(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z2, Z2
@@ -15097,9 +15793,17 @@ first0:
 	VADDPS    Z30, Z3, Z3
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z2, Z2
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+sum1:
 	VMOVUPS   Z2, (DI)
 	VMOVUPS   Z3, K1, 64(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z4, Z4
@@ -15107,9 +15811,17 @@ first1:
 	VADDPS    Z30, Z5, Z5
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z4, Z4
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+sum2:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, K1, 64(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z6, Z6
@@ -15117,6 +15829,14 @@ first2:
 	VADDPS    Z30, Z7, Z7
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z6, Z6
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+sum3:
 	VMOVUPS      Z6, (DI)
 	VMOVUPS      Z7, K1, 64(DI)
 	VPMINSD      Z7, Z0, Z0
@@ -15185,7 +15905,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -15194,10 +15914,19 @@ store:
 	VADDPS    Z29, Z2, Z2
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, K1, 128(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z3, Z3
@@ -15206,10 +15935,19 @@ first0:
 	VADDPS    Z29, Z5, Z5
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z3, Z3
+	VADDPS    64(AX), Z4, Z4
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+sum1:
 	VMOVUPS   Z3, (DI)
 	VMOVUPS   Z4, 64(DI)
 	VMOVUPS   Z5, K1, 128(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z6, Z6
@@ -15218,10 +15956,19 @@ first1:
 	VADDPS    Z29, Z8, Z8
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+sum2:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, 64(DI)
 	VMOVUPS   Z8, K1, 128(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z9, Z9
@@ -15230,6 +15977,15 @@ first2:
 	VADDPS    Z29, Z11, Z11
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z9, Z9
+	VADDPS    64(AX), Z10, Z10
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+sum3:
 	VMOVUPS      Z9, (DI)
 	VMOVUPS      Z10, 64(DI)
 	VMOVUPS      Z11, K1, 128(DI)
@@ -15313,7 +16069,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -15323,11 +16079,21 @@ store:
 	VADDPS    Z28, Z3, Z3
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z3, Z3
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, K1, 192(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z4, Z4
@@ -15337,11 +16103,21 @@ first0:
 	VADDPS    Z28, Z7, Z7
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z4, Z4
+	VADDPS    64(AX), Z5, Z5
+	VADDPS    128(AX), Z6, Z6
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z7, Z7
+
+sum1:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, 64(DI)
 	VMOVUPS   Z6, 128(DI)
 	VMOVUPS   Z7, K1, 192(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z8, Z8
@@ -15351,11 +16127,21 @@ first1:
 	VADDPS    Z28, Z11, Z11
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z8, Z8
+	VADDPS    64(AX), Z9, Z9
+	VADDPS    128(AX), Z10, Z10
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z11, Z11
+
+sum2:
 	VMOVUPS   Z8, (DI)
 	VMOVUPS   Z9, 64(DI)
 	VMOVUPS   Z10, 128(DI)
 	VMOVUPS   Z11, K1, 192(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z12, Z12
@@ -15365,6 +16151,16 @@ first2:
 	VADDPS    Z28, Z15, Z15
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VADDPS    128(AX), Z14, Z14
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z15, Z15
+
+sum3:
 	VMOVUPS      Z12, (DI)
 	VMOVUPS      Z13, 64(DI)
 	VMOVUPS      Z14, 128(DI)
@@ -15462,7 +16258,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -15473,12 +16269,23 @@ store:
 	VADDPS    Z27, Z4, Z4
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VMOVUPS.Z 256(AX), K1, Z27
+	VADDPS    Z27, Z4, Z4
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, 192(DI)
 	VMOVUPS   Z4, K1, 256(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z5, Z5
@@ -15489,12 +16296,23 @@ first0:
 	VADDPS    Z27, Z9, Z9
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z5, Z5
+	VADDPS    64(AX), Z6, Z6
+	VADDPS    128(AX), Z7, Z7
+	VADDPS    192(AX), Z8, Z8
+	VMOVUPS.Z 256(AX), K1, Z27
+	VADDPS    Z27, Z9, Z9
+
+sum1:
 	VMOVUPS   Z5, (DI)
 	VMOVUPS   Z6, 64(DI)
 	VMOVUPS   Z7, 128(DI)
 	VMOVUPS   Z8, 192(DI)
 	VMOVUPS   Z9, K1, 256(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z10, Z10
@@ -15505,12 +16323,23 @@ first1:
 	VADDPS    Z27, Z14, Z14
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z10, Z10
+	VADDPS    64(AX), Z11, Z11
+	VADDPS    128(AX), Z12, Z12
+	VADDPS    192(AX), Z13, Z13
+	VMOVUPS.Z 256(AX), K1, Z27
+	VADDPS    Z27, Z14, Z14
+
+sum2:
 	VMOVUPS   Z10, (DI)
 	VMOVUPS   Z11, 64(DI)
 	VMOVUPS   Z12, 128(DI)
 	VMOVUPS   Z13, 192(DI)
 	VMOVUPS   Z14, K1, 256(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z15, Z15
@@ -15521,6 +16350,17 @@ first2:
 	VADDPS    Z27, Z19, Z19
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z15, Z15
+	VADDPS    64(AX), Z16, Z16
+	VADDPS    128(AX), Z17, Z17
+	VADDPS    192(AX), Z18, Z18
+	VMOVUPS.Z 256(AX), K1, Z27
+	VADDPS    Z27, Z19, Z19
+
+sum3:
 	VMOVUPS      Z15, (DI)
 	VMOVUPS      Z16, 64(DI)
 	VMOVUPS      Z17, 128(DI)
@@ -15633,7 +16473,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -15645,13 +16485,25 @@ store:
 	VADDPS    Z26, Z5, Z5
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VADDPS    192(AX), Z3, Z3
+	VADDPS    256(AX), Z4, Z4
+	VMOVUPS.Z 320(AX), K1, Z26
+	VADDPS    Z26, Z5, Z5
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, 192(DI)
 	VMOVUPS   Z4, 256(DI)
 	VMOVUPS   Z5, K1, 320(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z6, Z6
@@ -15663,13 +16515,25 @@ first0:
 	VADDPS    Z26, Z11, Z11
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VADDPS    128(AX), Z8, Z8
+	VADDPS    192(AX), Z9, Z9
+	VADDPS    256(AX), Z10, Z10
+	VMOVUPS.Z 320(AX), K1, Z26
+	VADDPS    Z26, Z11, Z11
+
+sum1:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, 64(DI)
 	VMOVUPS   Z8, 128(DI)
 	VMOVUPS   Z9, 192(DI)
 	VMOVUPS   Z10, 256(DI)
 	VMOVUPS   Z11, K1, 320(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z12, Z12
@@ -15681,13 +16545,25 @@ first1:
 	VADDPS    Z26, Z17, Z17
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VADDPS    128(AX), Z14, Z14
+	VADDPS    192(AX), Z15, Z15
+	VADDPS    256(AX), Z16, Z16
+	VMOVUPS.Z 320(AX), K1, Z26
+	VADDPS    Z26, Z17, Z17
+
+sum2:
 	VMOVUPS   Z12, (DI)
 	VMOVUPS   Z13, 64(DI)
 	VMOVUPS   Z14, 128(DI)
 	VMOVUPS   Z15, 192(DI)
 	VMOVUPS   Z16, 256(DI)
 	VMOVUPS   Z17, K1, 320(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z18, Z18
@@ -15699,6 +16575,18 @@ first2:
 	VADDPS    Z26, Z23, Z23
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z18, Z18
+	VADDPS    64(AX), Z19, Z19
+	VADDPS    128(AX), Z20, Z20
+	VADDPS    192(AX), Z21, Z21
+	VADDPS    256(AX), Z22, Z22
+	VMOVUPS.Z 320(AX), K1, Z26
+	VADDPS    Z26, Z23, Z23
+
+sum3:
 	VMOVUPS      Z18, (DI)
 	VMOVUPS      Z19, 64(DI)
 	VMOVUPS      Z20, 128(DI)
@@ -15772,45 +16660,80 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+sum0:
 	VMOVUPS   Z0, K1, (DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+sum1:
 	VMOVUPS   Z1, K1, (DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+sum2:
 	VMOVUPS   Z2, K1, (DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+sum3:
 	VMOVUPS   Z3, K1, (DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+sum4:
 	VMOVUPS      Z4, K1, (DI)
 	VPMINSD      Z4, Z0, Z0
 	VPMINSD      Z3, Z1, Z1
@@ -15871,7 +16794,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -15879,9 +16802,17 @@ store:
 	VADDPS    Z30, Z1, Z1
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, K1, 64(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z2, Z2
@@ -15889,9 +16820,17 @@ first0:
 	VADDPS    Z30, Z3, Z3
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z2, Z2
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+sum1:
 	VMOVUPS   Z2, (DI)
 	VMOVUPS   Z3, K1, 64(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z4, Z4
@@ -15899,9 +16838,17 @@ first1:
 	VADDPS    Z30, Z5, Z5
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z4, Z4
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+sum2:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, K1, 64(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z6, Z6
@@ -15909,9 +16856,17 @@ first2:
 	VADDPS    Z30, Z7, Z7
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z6, Z6
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+sum3:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, K1, 64(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z8, Z8
@@ -15919,6 +16874,14 @@ first3:
 	VADDPS    Z30, Z9, Z9
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z8, Z8
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z9, Z9
+
+sum4:
 	VMOVUPS      Z8, (DI)
 	VMOVUPS      Z9, K1, 64(DI)
 	VPMINSD      Z9, Z0, Z0
@@ -15996,7 +16959,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -16005,10 +16968,19 @@ store:
 	VADDPS    Z29, Z2, Z2
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, K1, 128(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z3, Z3
@@ -16017,10 +16989,19 @@ first0:
 	VADDPS    Z29, Z5, Z5
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z3, Z3
+	VADDPS    64(AX), Z4, Z4
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+sum1:
 	VMOVUPS   Z3, (DI)
 	VMOVUPS   Z4, 64(DI)
 	VMOVUPS   Z5, K1, 128(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z6, Z6
@@ -16029,10 +17010,19 @@ first1:
 	VADDPS    Z29, Z8, Z8
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+sum2:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, 64(DI)
 	VMOVUPS   Z8, K1, 128(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z9, Z9
@@ -16041,10 +17031,19 @@ first2:
 	VADDPS    Z29, Z11, Z11
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z9, Z9
+	VADDPS    64(AX), Z10, Z10
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+sum3:
 	VMOVUPS   Z9, (DI)
 	VMOVUPS   Z10, 64(DI)
 	VMOVUPS   Z11, K1, 128(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z12, Z12
@@ -16053,6 +17052,15 @@ first3:
 	VADDPS    Z29, Z14, Z14
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z14, Z14
+
+sum4:
 	VMOVUPS      Z12, (DI)
 	VMOVUPS      Z13, 64(DI)
 	VMOVUPS      Z14, K1, 128(DI)
@@ -16148,7 +17156,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -16158,11 +17166,21 @@ store:
 	VADDPS    Z28, Z3, Z3
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z3, Z3
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, K1, 192(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z4, Z4
@@ -16172,11 +17190,21 @@ first0:
 	VADDPS    Z28, Z7, Z7
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z4, Z4
+	VADDPS    64(AX), Z5, Z5
+	VADDPS    128(AX), Z6, Z6
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z7, Z7
+
+sum1:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, 64(DI)
 	VMOVUPS   Z6, 128(DI)
 	VMOVUPS   Z7, K1, 192(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z8, Z8
@@ -16186,11 +17214,21 @@ first1:
 	VADDPS    Z28, Z11, Z11
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z8, Z8
+	VADDPS    64(AX), Z9, Z9
+	VADDPS    128(AX), Z10, Z10
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z11, Z11
+
+sum2:
 	VMOVUPS   Z8, (DI)
 	VMOVUPS   Z9, 64(DI)
 	VMOVUPS   Z10, 128(DI)
 	VMOVUPS   Z11, K1, 192(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z12, Z12
@@ -16200,11 +17238,21 @@ first2:
 	VADDPS    Z28, Z15, Z15
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VADDPS    128(AX), Z14, Z14
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z15, Z15
+
+sum3:
 	VMOVUPS   Z12, (DI)
 	VMOVUPS   Z13, 64(DI)
 	VMOVUPS   Z14, 128(DI)
 	VMOVUPS   Z15, K1, 192(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z16, Z16
@@ -16214,6 +17262,16 @@ first3:
 	VADDPS    Z28, Z19, Z19
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z16, Z16
+	VADDPS    64(AX), Z17, Z17
+	VADDPS    128(AX), Z18, Z18
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z19, Z19
+
+sum4:
 	VMOVUPS      Z16, (DI)
 	VMOVUPS      Z17, 64(DI)
 	VMOVUPS      Z18, 128(DI)
@@ -16284,53 +17342,95 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+sum0:
 	VMOVUPS   Z0, K1, (DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+sum1:
 	VMOVUPS   Z1, K1, (DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+sum2:
 	VMOVUPS   Z2, K1, (DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+sum3:
 	VMOVUPS   Z3, K1, (DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+sum4:
 	VMOVUPS   Z4, K1, (DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+sum5:
 	VMOVUPS      Z5, K1, (DI)
 	VPMINSD      Z5, Z0, Z0
 	VPMINSD      Z4, Z1, Z1
@@ -16397,7 +17497,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -16405,9 +17505,17 @@ store:
 	VADDPS    Z30, Z1, Z1
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, K1, 64(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z2, Z2
@@ -16415,9 +17523,17 @@ first0:
 	VADDPS    Z30, Z3, Z3
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z2, Z2
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+sum1:
 	VMOVUPS   Z2, (DI)
 	VMOVUPS   Z3, K1, 64(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z4, Z4
@@ -16425,9 +17541,17 @@ first1:
 	VADDPS    Z30, Z5, Z5
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z4, Z4
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+sum2:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, K1, 64(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z6, Z6
@@ -16435,9 +17559,17 @@ first2:
 	VADDPS    Z30, Z7, Z7
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z6, Z6
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+sum3:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, K1, 64(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z8, Z8
@@ -16445,9 +17577,17 @@ first3:
 	VADDPS    Z30, Z9, Z9
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z8, Z8
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z9, Z9
+
+sum4:
 	VMOVUPS   Z8, (DI)
 	VMOVUPS   Z9, K1, 64(DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VADDPS    (DI), Z10, Z10
@@ -16455,6 +17595,14 @@ first4:
 	VADDPS    Z30, Z11, Z11
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VADDPS    (AX), Z10, Z10
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z11, Z11
+
+sum5:
 	VMOVUPS      Z10, (DI)
 	VMOVUPS      Z11, K1, 64(DI)
 	VPMINSD      Z11, Z0, Z0
@@ -16541,7 +17689,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -16550,10 +17698,19 @@ store:
 	VADDPS    Z29, Z2, Z2
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, K1, 128(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z3, Z3
@@ -16562,10 +17719,19 @@ first0:
 	VADDPS    Z29, Z5, Z5
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z3, Z3
+	VADDPS    64(AX), Z4, Z4
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+sum1:
 	VMOVUPS   Z3, (DI)
 	VMOVUPS   Z4, 64(DI)
 	VMOVUPS   Z5, K1, 128(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z6, Z6
@@ -16574,10 +17740,19 @@ first1:
 	VADDPS    Z29, Z8, Z8
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+sum2:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, 64(DI)
 	VMOVUPS   Z8, K1, 128(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z9, Z9
@@ -16586,10 +17761,19 @@ first2:
 	VADDPS    Z29, Z11, Z11
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z9, Z9
+	VADDPS    64(AX), Z10, Z10
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+sum3:
 	VMOVUPS   Z9, (DI)
 	VMOVUPS   Z10, 64(DI)
 	VMOVUPS   Z11, K1, 128(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z12, Z12
@@ -16598,10 +17782,19 @@ first3:
 	VADDPS    Z29, Z14, Z14
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z14, Z14
+
+sum4:
 	VMOVUPS   Z12, (DI)
 	VMOVUPS   Z13, 64(DI)
 	VMOVUPS   Z14, K1, 128(DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VADDPS    (DI), Z15, Z15
@@ -16610,6 +17803,15 @@ first4:
 	VADDPS    Z29, Z17, Z17
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VADDPS    (AX), Z15, Z15
+	VADDPS    64(AX), Z16, Z16
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z17, Z17
+
+sum5:
 	VMOVUPS      Z15, (DI)
 	VMOVUPS      Z16, 64(DI)
 	VMOVUPS      Z17, K1, 128(DI)
@@ -16717,7 +17919,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -16727,11 +17929,21 @@ store:
 	VADDPS    Z28, Z3, Z3
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VADDPS    128(AX), Z2, Z2
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z3, Z3
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, 128(DI)
 	VMOVUPS   Z3, K1, 192(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z4, Z4
@@ -16741,11 +17953,21 @@ first0:
 	VADDPS    Z28, Z7, Z7
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z4, Z4
+	VADDPS    64(AX), Z5, Z5
+	VADDPS    128(AX), Z6, Z6
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z7, Z7
+
+sum1:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, 64(DI)
 	VMOVUPS   Z6, 128(DI)
 	VMOVUPS   Z7, K1, 192(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z8, Z8
@@ -16755,11 +17977,21 @@ first1:
 	VADDPS    Z28, Z11, Z11
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z8, Z8
+	VADDPS    64(AX), Z9, Z9
+	VADDPS    128(AX), Z10, Z10
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z11, Z11
+
+sum2:
 	VMOVUPS   Z8, (DI)
 	VMOVUPS   Z9, 64(DI)
 	VMOVUPS   Z10, 128(DI)
 	VMOVUPS   Z11, K1, 192(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z12, Z12
@@ -16769,11 +18001,21 @@ first2:
 	VADDPS    Z28, Z15, Z15
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VADDPS    128(AX), Z14, Z14
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z15, Z15
+
+sum3:
 	VMOVUPS   Z12, (DI)
 	VMOVUPS   Z13, 64(DI)
 	VMOVUPS   Z14, 128(DI)
 	VMOVUPS   Z15, K1, 192(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z16, Z16
@@ -16783,11 +18025,21 @@ first3:
 	VADDPS    Z28, Z19, Z19
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z16, Z16
+	VADDPS    64(AX), Z17, Z17
+	VADDPS    128(AX), Z18, Z18
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z19, Z19
+
+sum4:
 	VMOVUPS   Z16, (DI)
 	VMOVUPS   Z17, 64(DI)
 	VMOVUPS   Z18, 128(DI)
 	VMOVUPS   Z19, K1, 192(DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VADDPS    (DI), Z20, Z20
@@ -16797,6 +18049,16 @@ first4:
 	VADDPS    Z28, Z23, Z23
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VADDPS    (AX), Z20, Z20
+	VADDPS    64(AX), Z21, Z21
+	VADDPS    128(AX), Z22, Z22
+	VMOVUPS.Z 192(AX), K1, Z28
+	VADDPS    Z28, Z23, Z23
+
+sum5:
 	VMOVUPS      Z20, (DI)
 	VMOVUPS      Z21, 64(DI)
 	VMOVUPS      Z22, 128(DI)
@@ -16874,61 +18136,110 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+sum0:
 	VMOVUPS   Z0, K1, (DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+sum1:
 	VMOVUPS   Z1, K1, (DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+sum2:
 	VMOVUPS   Z2, K1, (DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+sum3:
 	VMOVUPS   Z3, K1, (DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+sum4:
 	VMOVUPS   Z4, K1, (DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+sum5:
 	VMOVUPS   Z5, K1, (DI)
-	MOVQ      112(DX), DI
+	MOVQ      120(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first6
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z6, Z6
 
 first6:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum6
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z6, Z6
+
+sum6:
 	VMOVUPS      Z6, K1, (DI)
 	VPMINSD      Z6, Z0, Z0
 	VPMINSD      Z5, Z1, Z1
@@ -17001,7 +18312,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -17009,9 +18320,17 @@ store:
 	VADDPS    Z30, Z1, Z1
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, K1, 64(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z2, Z2
@@ -17019,9 +18338,17 @@ first0:
 	VADDPS    Z30, Z3, Z3
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z2, Z2
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+sum1:
 	VMOVUPS   Z2, (DI)
 	VMOVUPS   Z3, K1, 64(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z4, Z4
@@ -17029,9 +18356,17 @@ first1:
 	VADDPS    Z30, Z5, Z5
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z4, Z4
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+sum2:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, K1, 64(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z6, Z6
@@ -17039,9 +18374,17 @@ first2:
 	VADDPS    Z30, Z7, Z7
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z6, Z6
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+sum3:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, K1, 64(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z8, Z8
@@ -17049,9 +18392,17 @@ first3:
 	VADDPS    Z30, Z9, Z9
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z8, Z8
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z9, Z9
+
+sum4:
 	VMOVUPS   Z8, (DI)
 	VMOVUPS   Z9, K1, 64(DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VADDPS    (DI), Z10, Z10
@@ -17059,9 +18410,17 @@ first4:
 	VADDPS    Z30, Z11, Z11
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VADDPS    (AX), Z10, Z10
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z11, Z11
+
+sum5:
 	VMOVUPS   Z10, (DI)
 	VMOVUPS   Z11, K1, 64(DI)
-	MOVQ      112(DX), DI
+	MOVQ      120(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first6
 	VADDPS    (DI), Z12, Z12
@@ -17069,6 +18428,14 @@ first5:
 	VADDPS    Z30, Z13, Z13
 
 first6:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum6
+	VADDPS    (AX), Z12, Z12
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z13, Z13
+
+sum6:
 	VMOVUPS      Z12, (DI)
 	VMOVUPS      Z13, K1, 64(DI)
 	VPMINSD      Z13, Z0, Z0
@@ -17164,7 +18531,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -17173,10 +18540,19 @@ store:
 	VADDPS    Z29, Z2, Z2
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, K1, 128(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z3, Z3
@@ -17185,10 +18561,19 @@ first0:
 	VADDPS    Z29, Z5, Z5
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z3, Z3
+	VADDPS    64(AX), Z4, Z4
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+sum1:
 	VMOVUPS   Z3, (DI)
 	VMOVUPS   Z4, 64(DI)
 	VMOVUPS   Z5, K1, 128(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z6, Z6
@@ -17197,10 +18582,19 @@ first1:
 	VADDPS    Z29, Z8, Z8
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+sum2:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, 64(DI)
 	VMOVUPS   Z8, K1, 128(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z9, Z9
@@ -17209,10 +18603,19 @@ first2:
 	VADDPS    Z29, Z11, Z11
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z9, Z9
+	VADDPS    64(AX), Z10, Z10
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+sum3:
 	VMOVUPS   Z9, (DI)
 	VMOVUPS   Z10, 64(DI)
 	VMOVUPS   Z11, K1, 128(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z12, Z12
@@ -17221,10 +18624,19 @@ first3:
 	VADDPS    Z29, Z14, Z14
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z14, Z14
+
+sum4:
 	VMOVUPS   Z12, (DI)
 	VMOVUPS   Z13, 64(DI)
 	VMOVUPS   Z14, K1, 128(DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VADDPS    (DI), Z15, Z15
@@ -17233,10 +18645,19 @@ first4:
 	VADDPS    Z29, Z17, Z17
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VADDPS    (AX), Z15, Z15
+	VADDPS    64(AX), Z16, Z16
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z17, Z17
+
+sum5:
 	VMOVUPS   Z15, (DI)
 	VMOVUPS   Z16, 64(DI)
 	VMOVUPS   Z17, K1, 128(DI)
-	MOVQ      112(DX), DI
+	MOVQ      120(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first6
 	VADDPS    (DI), Z18, Z18
@@ -17245,6 +18666,15 @@ first5:
 	VADDPS    Z29, Z20, Z20
 
 first6:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum6
+	VADDPS    (AX), Z18, Z18
+	VADDPS    64(AX), Z19, Z19
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z20, Z20
+
+sum6:
 	VMOVUPS      Z18, (DI)
 	VMOVUPS      Z19, 64(DI)
 	VMOVUPS      Z20, K1, 128(DI)
@@ -17321,69 +18751,125 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z0, Z0
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z0, Z0
+
+sum0:
 	VMOVUPS   Z0, K1, (DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z1, Z1
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z1, Z1
+
+sum1:
 	VMOVUPS   Z1, K1, (DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z2, Z2
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z2, Z2
+
+sum2:
 	VMOVUPS   Z2, K1, (DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z3, Z3
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z3, Z3
+
+sum3:
 	VMOVUPS   Z3, K1, (DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z4, Z4
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z4, Z4
+
+sum4:
 	VMOVUPS   Z4, K1, (DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z5, Z5
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z5, Z5
+
+sum5:
 	VMOVUPS   Z5, K1, (DI)
-	MOVQ      112(DX), DI
+	MOVQ      120(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first6
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z6, Z6
 
 first6:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum6
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z6, Z6
+
+sum6:
 	VMOVUPS   Z6, K1, (DI)
-	MOVQ      120(DX), DI
+	MOVQ      128(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first7
 	VMOVUPS.Z (DI), K1, Z31
 	VADDPS    Z31, Z7, Z7
 
 first7:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum7
+	VMOVUPS.Z (AX), K1, Z31
+	VADDPS    Z31, Z7, Z7
+
+sum7:
 	VMOVUPS      Z7, K1, (DI)
 	VPMINSD      Z7, Z0, Z0
 	VPMINSD      Z6, Z1, Z1
@@ -17462,7 +18948,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -17470,9 +18956,17 @@ store:
 	VADDPS    Z30, Z1, Z1
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z1, Z1
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, K1, 64(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z2, Z2
@@ -17480,9 +18974,17 @@ first0:
 	VADDPS    Z30, Z3, Z3
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z2, Z2
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z3, Z3
+
+sum1:
 	VMOVUPS   Z2, (DI)
 	VMOVUPS   Z3, K1, 64(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z4, Z4
@@ -17490,9 +18992,17 @@ first1:
 	VADDPS    Z30, Z5, Z5
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z4, Z4
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z5, Z5
+
+sum2:
 	VMOVUPS   Z4, (DI)
 	VMOVUPS   Z5, K1, 64(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z6, Z6
@@ -17500,9 +19010,17 @@ first2:
 	VADDPS    Z30, Z7, Z7
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z6, Z6
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z7, Z7
+
+sum3:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, K1, 64(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z8, Z8
@@ -17510,9 +19028,17 @@ first3:
 	VADDPS    Z30, Z9, Z9
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z8, Z8
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z9, Z9
+
+sum4:
 	VMOVUPS   Z8, (DI)
 	VMOVUPS   Z9, K1, 64(DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VADDPS    (DI), Z10, Z10
@@ -17520,9 +19046,17 @@ first4:
 	VADDPS    Z30, Z11, Z11
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VADDPS    (AX), Z10, Z10
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z11, Z11
+
+sum5:
 	VMOVUPS   Z10, (DI)
 	VMOVUPS   Z11, K1, 64(DI)
-	MOVQ      112(DX), DI
+	MOVQ      120(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first6
 	VADDPS    (DI), Z12, Z12
@@ -17530,9 +19064,17 @@ first5:
 	VADDPS    Z30, Z13, Z13
 
 first6:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum6
+	VADDPS    (AX), Z12, Z12
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z13, Z13
+
+sum6:
 	VMOVUPS   Z12, (DI)
 	VMOVUPS   Z13, K1, 64(DI)
-	MOVQ      120(DX), DI
+	MOVQ      128(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first7
 	VADDPS    (DI), Z14, Z14
@@ -17540,6 +19082,14 @@ first6:
 	VADDPS    Z30, Z15, Z15
 
 first7:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum7
+	VADDPS    (AX), Z14, Z14
+	VMOVUPS.Z 64(AX), K1, Z30
+	VADDPS    Z30, Z15, Z15
+
+sum7:
 	VMOVUPS      Z14, (DI)
 	VMOVUPS      Z15, K1, 64(DI)
 	VPMINSD      Z15, Z0, Z0
@@ -17644,7 +19194,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ      64(DX), DI
+	MOVQ      72(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first0
 	VADDPS    (DI), Z0, Z0
@@ -17653,10 +19203,19 @@ store:
 	VADDPS    Z29, Z2, Z2
 
 first0:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum0
+	VADDPS    (AX), Z0, Z0
+	VADDPS    64(AX), Z1, Z1
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z2, Z2
+
+sum0:
 	VMOVUPS   Z0, (DI)
 	VMOVUPS   Z1, 64(DI)
 	VMOVUPS   Z2, K1, 128(DI)
-	MOVQ      72(DX), DI
+	MOVQ      80(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first1
 	VADDPS    (DI), Z3, Z3
@@ -17665,10 +19224,19 @@ first0:
 	VADDPS    Z29, Z5, Z5
 
 first1:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum1
+	VADDPS    (AX), Z3, Z3
+	VADDPS    64(AX), Z4, Z4
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z5, Z5
+
+sum1:
 	VMOVUPS   Z3, (DI)
 	VMOVUPS   Z4, 64(DI)
 	VMOVUPS   Z5, K1, 128(DI)
-	MOVQ      80(DX), DI
+	MOVQ      88(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first2
 	VADDPS    (DI), Z6, Z6
@@ -17677,10 +19245,19 @@ first1:
 	VADDPS    Z29, Z8, Z8
 
 first2:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum2
+	VADDPS    (AX), Z6, Z6
+	VADDPS    64(AX), Z7, Z7
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z8, Z8
+
+sum2:
 	VMOVUPS   Z6, (DI)
 	VMOVUPS   Z7, 64(DI)
 	VMOVUPS   Z8, K1, 128(DI)
-	MOVQ      88(DX), DI
+	MOVQ      96(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first3
 	VADDPS    (DI), Z9, Z9
@@ -17689,10 +19266,19 @@ first2:
 	VADDPS    Z29, Z11, Z11
 
 first3:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum3
+	VADDPS    (AX), Z9, Z9
+	VADDPS    64(AX), Z10, Z10
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z11, Z11
+
+sum3:
 	VMOVUPS   Z9, (DI)
 	VMOVUPS   Z10, 64(DI)
 	VMOVUPS   Z11, K1, 128(DI)
-	MOVQ      96(DX), DI
+	MOVQ      104(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first4
 	VADDPS    (DI), Z12, Z12
@@ -17701,10 +19287,19 @@ first3:
 	VADDPS    Z29, Z14, Z14
 
 first4:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum4
+	VADDPS    (AX), Z12, Z12
+	VADDPS    64(AX), Z13, Z13
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z14, Z14
+
+sum4:
 	VMOVUPS   Z12, (DI)
 	VMOVUPS   Z13, 64(DI)
 	VMOVUPS   Z14, K1, 128(DI)
-	MOVQ      104(DX), DI
+	MOVQ      112(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first5
 	VADDPS    (DI), Z15, Z15
@@ -17713,10 +19308,19 @@ first4:
 	VADDPS    Z29, Z17, Z17
 
 first5:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum5
+	VADDPS    (AX), Z15, Z15
+	VADDPS    64(AX), Z16, Z16
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z17, Z17
+
+sum5:
 	VMOVUPS   Z15, (DI)
 	VMOVUPS   Z16, 64(DI)
 	VMOVUPS   Z17, K1, 128(DI)
-	MOVQ      112(DX), DI
+	MOVQ      120(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first6
 	VADDPS    (DI), Z18, Z18
@@ -17725,10 +19329,19 @@ first5:
 	VADDPS    Z29, Z20, Z20
 
 first6:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum6
+	VADDPS    (AX), Z18, Z18
+	VADDPS    64(AX), Z19, Z19
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z20, Z20
+
+sum6:
 	VMOVUPS   Z18, (DI)
 	VMOVUPS   Z19, 64(DI)
 	VMOVUPS   Z20, K1, 128(DI)
-	MOVQ      120(DX), DI
+	MOVQ      128(DX), DI
 	CMPQ      40(DX), $0x00
 	JEQ       first7
 	VADDPS    (DI), Z21, Z21
@@ -17737,6 +19350,15 @@ first6:
 	VADDPS    Z29, Z23, Z23
 
 first7:
+	MOVQ      64(DX), AX
+	TESTQ     AX, AX
+	JZ        sum7
+	VADDPS    (AX), Z21, Z21
+	VADDPS    64(AX), Z22, Z22
+	VMOVUPS.Z 128(AX), K1, Z29
+	VADDPS    Z29, Z23, Z23
+
+sum7:
 	VMOVUPS      Z21, (DI)
 	VMOVUPS      Z22, 64(DI)
 	VMOVUPS      Z23, K1, 128(DI)
@@ -18851,7 +20473,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ   64(DX), DI
+	MOVQ   72(DX), DI
 	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
@@ -18902,7 +20524,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ   64(DX), DI
+	MOVQ   72(DX), DI
 	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
@@ -18965,7 +20587,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ   64(DX), DI
+	MOVQ   72(DX), DI
 	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
@@ -19027,7 +20649,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ   64(DX), DI
+	MOVQ   72(DX), DI
 	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
@@ -19036,7 +20658,7 @@ store:
 first0:
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
-	MOVQ    72(DX), DI
+	MOVQ    80(DX), DI
 	CMPQ    40(DX), $0x00
 	JEQ     first1
 	VADDPS  (DI), Y2, Y2
@@ -19098,7 +20720,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ   64(DX), DI
+	MOVQ   72(DX), DI
 	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
@@ -19111,7 +20733,7 @@ first0:
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
 	VMOVUPS Y3, 96(DI)
-	MOVQ    72(DX), DI
+	MOVQ    80(DX), DI
 	CMPQ    40(DX), $0x00
 	JEQ     first1
 	VADDPS  (DI), Y4, Y4
@@ -19191,7 +20813,7 @@ loop:
 	JLT          loop
 
 store:
-	MOVQ   64(DX), DI
+	MOVQ   72(DX), DI
 	CMPQ   40(DX), $0x00
 	JEQ    first0
 	VADDPS (DI), Y0, Y0
@@ -19208,7 +20830,7 @@ first0:
 	VMOVUPS Y3, 96(DI)
 	VMOVUPS Y4, 128(DI)
 	VMOVUPS Y5, 160(DI)
-	MOVQ    72(DX), DI
+	MOVQ    80(DX), DI
 	CMPQ    40(DX), $0x00
 	JEQ     first1
 	VADDPS  (DI), Y6, Y6
