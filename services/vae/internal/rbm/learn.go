@@ -27,7 +27,9 @@ func (m *RBM) Contrast(v0, h0, v1, h1 *tensor.Tensor, a *tensor.Arena) Gradient 
 }
 
 // WeightInto writes the gradient in the weights [V, H]. Pixels and sampled units are mostly 0, which is left out.
-func (g Gradient) WeightInto(dst *tensor.Tensor) { tensor.MatMulSparse(dst, g.units, g.means, true, false, nil) }
+func (g Gradient) WeightInto(dst *tensor.Tensor) {
+	tensor.MatMulSparse(dst, g.units, g.means, true, false, nil)
+}
 
 // Sides is Contrast but for the weights' gradient, which WeightInto then computes in the place where it is wanted.
 func (m *RBM) Sides(v0, h0, v1, h1 *tensor.Tensor, a *tensor.Arena) Gradient {
