@@ -37,37 +37,48 @@ func (m *RBM) Sides(v0, h0, v1, h1 *tensor.Tensor, a *tensor.Arena) Gradient {
 	B, C := v0.Dim(0), v1.Dim(0)
 	g := Gradient{
 		VisibleBias: a.New(tensor.Float32, V), HiddenBias: a.New(tensor.Float32, H),
-		units: a.New(tensor.Float32, B+C, V), means: a.New(tensor.Float32, B+C, H),
+		units: a.New(tensor.Float32, B+C, V), means: joined(h0, h1, a),
 	}
 	if m.Units == Gaussian {
 		g.LogVariance = a.New(tensor.Float32, V)
 	}
 	mark := a.Mark()
 	defer a.Release(mark)
-	tensor.Concat(g.means, 0, h0, h1)
 	// Rows weighted by -1/B and 1/C, so that sums over rows are the difference of means: -u = dA/db.
 	data, model := -1/float32(B), 1/float32(C)
 	d := g.units
 	tensor.Scale(tensor.FromFloat32(d.F32()[:B*V], B, V), v0, float64(data))
 	tensor.Scale(tensor.FromFloat32(d.F32()[B*V:], C, V), v1, float64(model))
-	if m.Units == Gaussian {
-		weight, v := a.New(tensor.Float32, B+C, 1), a.New(tensor.Float32, B+C, V)
-		for i := range weight.F32() {
-			weight.F32()[i] = data
-			if i >= B {
-				weight.F32()[i] = model
-			}
+	weight := a.New(tensor.Float32, B+C, 1)
+	for i := range weight.F32() {
+		weight.F32()[i] = data
+		if i >= B {
+			weight.F32()[i] = model
 		}
+	}
+	if m.Units == Gaussian {
+		v := a.New(tensor.Float32, B+C, V)
 		tensor.Concat(v, 0, v0, v1)
 		m.contrastVariance(g.LogVariance, v, g.means, weight, a)
 		tensor.Mul(d, d, m.precision(a))
 	}
 	tensor.Sum(g.VisibleBias, d, 0)
 	h := a.New(tensor.Float32, B+C, H)
-	tensor.Scale(tensor.FromFloat32(h.F32()[:B*H], B, H), h0, float64(data))
-	tensor.Scale(tensor.FromFloat32(h.F32()[B*H:], C, H), h1, float64(model))
+	tensor.Mul(h, g.means, weight)
 	tensor.Sum(g.HiddenBias, h, 0)
 	return g
+}
+
+// joined is the rows of x and then those of y, which may lie there already, as CD's means do.
+func joined(x, y *tensor.Tensor, a *tensor.Arena) *tensor.Tensor {
+	B, n := x.Dims2()
+	C := y.Dim(0)
+	if whole := x.F32(); cap(whole) >= (B+C)*n && B*C*n > 0 && &whole[:B*n+1][B*n] == &y.F32()[0] {
+		return tensor.FromFloat32(whole[:(B+C)*n], B+C, n)
+	}
+	z := a.New(tensor.Float32, B+C, n)
+	tensor.Concat(z, 0, x, y)
+	return z
 }
 
 // contrastVariance is the gradient in z = log s^2: dE/dz = -exp(-z) ((v-b)^2/2 - v (W h)).
@@ -112,7 +123,9 @@ func (s *Step) at(sweep int) []rng.Row {
 // is the visible units' mean (Hinton 2010, section 3.2) unless s.Sampled.
 func (m *RBM) CD(v0 *tensor.Tensor, k int, s *Step, a *tensor.Arena) (h0, v1, h1 *tensor.Tensor) {
 	B, V := v0.Dims2()
-	h0, h1 = a.New(tensor.Float32, B, m.Hidden), a.New(tensor.Float32, B, m.Hidden)
+	H := m.Hidden
+	both := a.New(tensor.Float32, 2*B, H).F32() // as Sides wants them
+	h0, h1 = tensor.FromFloat32(both[:B*H], B, H), tensor.FromFloat32(both[B*H:], B, H)
 	v1 = a.New(tensor.Float32, B, V)
 	m.HiddenMean(h0, v0, nil, a)
 	mean := h0

@@ -309,9 +309,10 @@ func entropy(m *rbm.RBM, x, y *tensor.Tensor, a *tensor.Arena) float64 {
 	tensor.Log(off, off)
 	var total float64
 	for i := range n {
-		for j := i * V; j < (i+1)*V-m.Labels; j++ {
-			p := float64(x.F32()[j])
-			total -= float64(p*float64(on.F32()[j])) + float64((1-p)*float64(off.F32()[j]))
+		from, to := i*V, (i+1)*V-m.Labels
+		row, logOn, logOff := x.F32()[from:to], on.F32()[from:to], off.F32()[from:to]
+		for j, p := range row {
+			total -= float64(float64(p)*float64(logOn[j])) + float64((1-float64(p))*float64(logOff[j]))
 		}
 	}
 	return total / float64(n)
