@@ -192,7 +192,8 @@ func (t *sparseTask) most(rows int) int {
 }
 
 // cut cuts the product into parts. Pictures are few and B is large: then parts have all rows, so that every thread
-// reads a part of B alone. Otherwise chunks of panels are as few as the kernels for pairs allow, and bands of rows many.
+// reads a part of B alone. Otherwise chunks of panels are as few as the kernels for pairs allow, and bands of rows
+// many.
 func (t *sparseTask) cut() {
 	most, threads := t.most(2), pool.Threads()
 	for most < Width/2 {
