@@ -2,7 +2,7 @@
 PyTorch and ONNX Runtime, in turns.
 
     go test -c -o vae.test ./services/vae/internal/vae
-    python tools/reference/bench_vae.py ./vae.test --threads 2 --turns 5 --out FILE.json
+    python tools/reference/bench_vae.py ./vae.test --threads 2 --turns 5 --out docs/results/vae-speed.json
 
 Each peer runs at its best: PyTorch eager and frozen by torch.jit (and compiled with --compile), in both layouts, the
 fastest for each row in a first search; ONNX Runtime with all its optimisations. Float32 throughout. A turn measures
@@ -11,7 +11,6 @@ every peer once for --seconds; the ratio is the median over turns of ours to the
 
 import argparse
 import io
-import json
 import os
 import re
 import statistics
@@ -22,6 +21,8 @@ import numpy as np
 import onnxruntime
 import torch
 from torch import nn
+
+from bench_rbm import comparison, merge
 
 ROWS = [("Encode", 1), ("Encode", 64), ("Decode", 1), ("Decode", 64)]
 HIDDEN, LATENT = (32, 64), 16
@@ -130,14 +131,13 @@ def main():
                               rate(ort, n, o.seconds)))
             a, b, c = (statistics.median(t[i] for t in turns) for i in range(3))
             ratio = statistics.median(t[0] / max(t[1:]) for t in turns)
-            rows.append(dict(operation=op, pictures=n, ours=a, torch=b, torch_way=best, onnxruntime=c, ratio=ratio))
-            print(f"{op} {n:3}: ours {a:9.0f}/s, torch {b:9.0f}/s ({best}), onnxruntime {c:9.0f}/s: {ratio:.2f}x",
+            best = f"torch {torch.__version__}, {best}" if b > c else f"onnxruntime {onnxruntime.__version__}"
+            rows.append(comparison(f"{op.lower()}, convolutional VAE 32-64-16, batch of {n}", "pictures/s", 1.2,
+                                   [t[0] for t in turns], [max(t[1:]) for t in turns], best, True))
+            print(f"{op} {n:3}: ours {a:9.0f}/s, torch {b:9.0f}/s, onnxruntime {c:9.0f}/s ({best}): {ratio:.2f}x",
                   flush=True)
     if o.out:
-        versions = dict(torch=torch.__version__, onnxruntime=onnxruntime.__version__)
-        with open(o.out, "w") as f:
-            json.dump(dict(threads=o.threads, turns=o.turns, versions=versions, rows=rows), f, indent=1)
-            f.write("\n")
+        merge(o.out, rows, o.threads)
 
 
 if __name__ == "__main__":
