@@ -1,8 +1,8 @@
 """One epoch of CD-1 of an RBM of 784 x 500 units in batches of 100 on MNIST: Manifold, PyTorch and scikit-learn's
 BernoulliRBM, in turns.
 
-    (cd services/vae && go test -c -o ../../recipe.test ./internal/recipe)
-    python bench_rbm.py turns --binary recipe.test --data DIR --sklearn-python PYTHON [--turns 5] [--out docs/results/vae-speed.json]
+    (cd services/vae && go test -c -o ../../recipe.test ./internal/recipe && go test -c -o ../../rbm.test ./internal/rbm)
+    python bench_rbm.py turns --binary recipe.test --ais rbm.test --data DIR --sklearn-python PYTHON [--turns 5] [--out docs/results/vae-speed.json]
     python bench_rbm.py torch --data DIR           # one measurement; also torch-drawn, sklearn
 
 PYTHON has rbm_requirements.txt, the Python that runs this has requirements.txt; DIR holds mnist/*.gz. Every program is
@@ -107,6 +107,13 @@ def ours(args):
     return {way: min(float(s) for w, s in found if w == way) for way in ("mean", "drawn")}
 
 
+def ais(args):
+    """Seconds of annealed importance sampling: random weights, so that half of the units are on and no zeros help."""
+    text = subprocess.run([*shlex.split(args.under), os.path.abspath(args.ais), "-test.run=^$", "-test.bench=AIS",
+                           "-test.benchtime=1s"], capture_output=True, text=True, check=True).stdout
+    return float(re.search(r"([0-9.]+) s/10000", text).group(1))
+
+
 def spread(values, digits=4):
     return dict(median=round(statistics.median(values), digits), lowest=round(min(values), digits),
                 highest=round(max(values), digits))
@@ -153,8 +160,10 @@ def machine():
 
 
 def turns(args):
-    mine, theirs, versions = {"mean": [], "drawn": []}, {p: [] for p in EPOCHS}, {}
+    mine, theirs, versions, alone = {"mean": [], "drawn": []}, {p: [] for p in EPOCHS}, {}, []
     for _ in range(args.turns):
+        if args.ais:
+            alone.append(ais(args))
         for way, seconds in ours(args).items():
             mine[way].append(seconds)
         for name in EPOCHS:
@@ -168,6 +177,10 @@ def turns(args):
     for r in rows:
         print(f"{r['workload']}: {r['manifold']} s, {r['by']} {r['peer']} s: {r['ratio']} "
               f"({r['ratio_lowest']} to {r['ratio_highest']})")
+    if alone:
+        row = dict(workload="AIS, 10,000 temperatures x 100 chains, RBM 784-500", unit="s", by="", turns=len(alone))
+        rows.append(row | {f"manifold_{k}" if k != "median" else "manifold": v for k, v in spread(alone).items()})
+        print(f"{row['workload']}: {rows[-1]['manifold']} s")
     if args.out:
         merge(args.out, rows, args.threads)
 
@@ -177,6 +190,7 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=["turns", *EPOCHS])
     parser.add_argument("--data", required=True)
     parser.add_argument("--binary")
+    parser.add_argument("--ais", help="a test binary of the package rbm")
     parser.add_argument("--sklearn-python")
     parser.add_argument("--under", default="")
     parser.add_argument("--threads", type=int, default=2)
