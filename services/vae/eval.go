@@ -37,17 +37,21 @@ type Eval struct {
 	Name  string           // of a registered set with the splits train, select and report
 	Size  int              // height and width; 0 for the set's own
 	// What is bounds (of models with codes), likelihood (of restricted Boltzmann machines), features (logistic regression
-	// on codes) or finetune (of deep belief networks).
+	// on codes), finetune (of deep belief networks), neighbours (classification by the nearest codes, components and
+	// pixels) or molecules (what a model of SMILES writes; its own data, not Name).
 	What     string
 	Binary   bool // bounds of pictures made binary by the draws of Seed
 	Samples  int  // of the importance weighted bound; 0 for none
 	Labels   int  // training pictures of finetune; 0 for all
+	Strings  int  // of molecules; 0 for 10,000
 	Seed     uint64
 	Progress func(what string, done, of int) // may be nil
 }
 
 // Evals are the values of Eval.What.
-func Evals() []string { return []string{"bounds", "likelihood", "features", "finetune"} }
+func Evals() []string {
+	return []string{"bounds", "likelihood", "features", "finetune", "neighbours", "molecules"}
+}
 
 // Evaluate measures.
 func Evaluate(ctx context.Context, e Eval) ([]Figure, error) {
@@ -60,6 +64,7 @@ func Evaluate(ctx context.Context, e Eval) ([]Figure, error) {
 	}
 	measure, ok := map[string]func(context.Context) ([]Figure, error){
 		"bounds": e.bounds, "likelihood": e.likelihood, "features": e.features, "finetune": e.finetune,
+		"neighbours": e.neighbours, "molecules": e.molecules,
 	}[e.What]
 	if !ok {
 		return nil, fault.InvalidField(op, "what", "%.40q, want one of %q", e.What, Evals())
@@ -74,7 +79,8 @@ func (e Eval) source() evaluate.Source {
 
 func (e Eval) bounds(ctx context.Context) ([]Figure, error) {
 	r, err := evaluate.Codes{Store: e.Store, Model: e.Model, Data: e.Data, Name: e.Name, Size: e.Size, Binary: e.Binary,
-		Samples: e.Samples, Seed: e.Seed, PCA: true}.Run(ctx)
+		Samples: e.Samples, Seed: e.Seed, PCA: true,
+		Progress: func(done, of int) { e.Progress("pictures", done, of) }}.Run(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +138,7 @@ func (e Eval) likelihood(ctx context.Context) ([]Figure, error) {
 
 func (e Eval) features(ctx context.Context) ([]Figure, error) {
 	r, err := evaluate.Linear{Source: e.source(),
-		Progress: func(what string, epoch int) { e.Progress(what, epoch, 20) }}.Run(ctx)
+		Progress: func(what string, epoch, of int) { e.Progress("epochs on "+what, epoch, of) }}.Run(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +152,7 @@ func (e Eval) features(ctx context.Context) ([]Figure, error) {
 
 func (e Eval) finetune(ctx context.Context) ([]Figure, error) {
 	t := evaluate.FineTune{Source: e.source(), Labels: e.Labels, Random: true,
-		Progress: func(what string, epoch int) { e.Progress(what, epoch, 30) }}
+		Progress: func(what string, epoch, of int) { e.Progress("epochs from "+what+" weights", epoch, of) }}
 	t.Fit.Seed = e.Seed
 	r, err := t.Run(ctx)
 	if err != nil {

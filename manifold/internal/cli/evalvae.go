@@ -14,12 +14,13 @@ import (
 
 type evalVaeCmd struct {
 	Model   string   `default:"vae-mnist" help:"name or name@version."`
-	What    []string `default:"bounds" help:"bounds (of models with codes; a lower bound and reconstructions beside PCA), likelihood (of restricted Boltzmann machines, by annealed importance sampling), features (logistic regression on codes), finetune (of deep belief networks)."`
+	What    []string `default:"bounds" help:"bounds (of models with codes; a lower bound and reconstructions beside PCA), likelihood (of restricted Boltzmann machines, by annealed importance sampling), features (logistic regression on codes), finetune (of deep belief networks), neighbours (nearest codes, principal components and pixels: error, time, memory), molecules (valid, unique and new ones that a model of SMILES writes, beside a Markov chain's)."`
 	Dataset string   `default:"mnist" help:"Data set whose split report is measured on."`
 	Size    int      `help:"Height and width of the pictures; 0: the set's own."`
 	Binary  bool     `help:"Bounds of pictures made binary."`
 	Samples int      `help:"Importance samples of the bound; 0: only the ELBO."`
 	Labels  int      `help:"Training pictures of finetune; 0: all."`
+	Strings int      `help:"Strings that are written for molecules; 0: 10,000."`
 	Seed    uint64   `default:"1" help:"Decides all draws."`
 	Out     string   `help:"JSON file that the figures go into; what it has of the same model and settings is replaced." type:"path"`
 }
@@ -29,7 +30,9 @@ func (evalVaeCmd) Help() string {
 	return `Examples:
   manifold eval vae --model vae-mnist --samples 500
   manifold eval vae --model rbm-mnist --what likelihood,features --out vae-mnist.json
-  manifold eval vae --model dbn-mnist --what finetune --labels 100`
+  manifold eval vae --model dbn-mnist --what finetune --labels 100
+  manifold eval vae --model ae-mnist --what neighbours
+  manifold eval vae --model smiles-qm9 --what molecules`
 }
 
 // vaeFigure is a figure with the command that made it.
@@ -66,20 +69,12 @@ func (c evalVaeCmd) Run(ctx context.Context, g *Globals) error {
 	}
 	var made []vaeFigure
 	for _, what := range c.What {
-		var b *bar
+		p := parts{g: g}
 		figures, err := vae.Evaluate(ctx, vae.Eval{
 			Store: store, Data: data, Model: c.Model, Name: c.Dataset, Size: c.Size, What: what, Binary: c.Binary,
-			Samples: c.Samples, Labels: c.Labels, Seed: c.Seed,
-			Progress: func(what string, done, of int) {
-				if b == nil {
-					b = newBar(g.err, of, "measuring")
-				}
-				b.set(min(done, of), what)
-			},
+			Samples: c.Samples, Labels: c.Labels, Strings: c.Strings, Seed: c.Seed, Progress: p.set,
 		})
-		if b != nil {
-			b.close()
-		}
+		p.close()
 		if err != nil {
 			return err
 		}
@@ -104,6 +99,28 @@ func (c evalVaeCmd) Run(ctx context.Context, g *Globals) error {
 		return g.printJSON(made)
 	}
 	return nil
+}
+
+// parts shows the parts of a measurement one after another, each with a bar of its own.
+type parts struct {
+	g    *Globals
+	bar  *bar
+	what string
+}
+
+// set moves the bar of a part to done.
+func (p *parts) set(what string, done, of int) {
+	if p.bar == nil || p.what != what || p.bar.of != of {
+		p.close()
+		p.bar, p.what = newBar(p.g.err, of, "measuring"), what
+	}
+	p.bar.set(min(done, of), what)
+}
+
+func (p *parts) close() {
+	if p.bar != nil {
+		p.bar.close()
+	}
 }
 
 // read takes up the figures of a file that is there.

@@ -30,7 +30,8 @@ type Codes struct {
 	Binary   bool             // pictures are made binary first, picture i by draw i of the seed
 	Samples  int              // of the importance weighted bound; 0 for none
 	Seed     uint64
-	PCA      bool // beside the reconstructions of as many principal components as a code has numbers
+	PCA      bool               // beside the reconstructions of as many principal components as a code has numbers
+	Progress func(done, of int) // of the pictures; may be nil
 }
 
 // Mean is a figure with its standard error over pictures.
@@ -167,6 +168,9 @@ func (c Codes) measure(ctx context.Context, r *CodesReport, m coder, set dataset
 	for i := range set.Len() {
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if c.Progress != nil && (i+1)%100 == 0 {
+			c.Progress(i+1, set.Len())
 		}
 		if err := set.Picture(i, x); err != nil {
 			return err

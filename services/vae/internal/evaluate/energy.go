@@ -231,7 +231,7 @@ func independent(x *tensor.Tensor, mean []float32) float64 {
 type Linear struct {
 	Source
 	Fit      Fit // zero values: 40 epochs in batches of 200 at 0.01, dropping a fifth of the codes
-	Progress func(what string, epoch int)
+	Progress func(what string, epoch, of int)
 }
 
 // LinearReport is what it gives: errors on the splits.
@@ -290,7 +290,7 @@ func (l Linear) regress(ctx context.Context, what string, fit Fit, parts [3]Labe
 	nn.Init(net, fit.Seed)
 	err := fit.Run(ctx, net, parts[0], func(e int) {
 		if l.Progress != nil {
-			l.Progress(what, e)
+			l.Progress(what, e, fit.Epochs)
 		}
 	})
 	return Splits{rate(net, parts[0]), rate(net, parts[1]), rate(net, parts[2])}, err
@@ -329,7 +329,7 @@ type FineTune struct {
 	// Labels limits the training pictures, the first of the split; 0 for all.
 	Labels   int
 	Random   bool // measure random weights, too
-	Progress func(what string, epoch int)
+	Progress func(what string, epoch, of int)
 }
 
 // FineTuneReport is what it gives.
@@ -383,7 +383,7 @@ func (f FineTune) Run(ctx context.Context) (*FineTuneReport, error) {
 		}
 		err := f.Fit.Run(ctx, net, parts[0], func(e int) {
 			if f.Progress != nil {
-				f.Progress(what, e)
+				f.Progress(what, e, f.Fit.Epochs)
 			}
 		})
 		if err != nil {

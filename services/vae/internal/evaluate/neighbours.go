@@ -22,10 +22,11 @@ type Neighbours struct {
 	Data       *dataset.Locator
 	Name       string // of a registered set with classes and the splits train, select and report
 	Size       int    // height and width; 0 for the set's own
-	Components int    // principal components; 32
+	Components int    // principal components; 0 for as many as the first model's codes have numbers, 32 without models
 	// Train, Select and Report are numbers of pictures; 0 for all of a split.
 	Train, Select, Report int
-	Rounds                int // timed passes over TimedQueries in turns; 5
+	Rounds                int                             // timed passes over TimedQueries in turns; 5
+	Progress              func(what string, done, of int) // may be nil
 }
 
 // NeighboursRow is one representation.
@@ -76,6 +77,7 @@ type space struct {
 	selects, report *tensor.Tensor
 	votes           []bool // of the split report: right
 	times           []float64
+	tell            func(what string, done, of int)
 }
 
 // Run measures.
@@ -87,11 +89,11 @@ func (c Neighbours) Run(ctx context.Context) (*NeighboursReport, error) {
 
 func (c Neighbours) run(ctx context.Context) (*NeighboursReport, error) {
 	start := time.Now()
-	if c.Components == 0 {
-		c.Components = 32
-	}
 	if c.Rounds == 0 {
 		c.Rounds = 5
+	}
+	if c.Progress == nil {
+		c.Progress = func(string, int, int) {}
 	}
 	train, err := c.open(ctx, "train", c.Train)
 	if err != nil {
@@ -125,13 +127,14 @@ func (c Neighbours) run(ctx context.Context) (*NeighboursReport, error) {
 			return nil, err
 		}
 	}
-	for range c.Rounds {
+	for i := range c.Rounds {
 		for _, s := range spaces {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
 			s.time(len(train.Classes()))
 		}
+		c.Progress("timing", i+1, c.Rounds)
 	}
 	for _, s := range spaces {
 		s.compare(spaces[0])
@@ -163,15 +166,7 @@ func (c Neighbours) spaces(ctx context.Context, train dataset.Dataset) (all []*s
 	d := h * w * channels
 	pixels := &space{row: NeighboursRow{Name: "pixels", Numbers: d}}
 	pixels.encode = func(dst, x []float32, _ int) { copy(dst, x) }
-	begin := time.Now()
-	p, err := NewPCA(ctx, train, c.Components)
-	if err != nil {
-		return nil, closeAll, fault.E(fault.Invalid, "NO_PCA", "", "%w", err)
-	}
-	pca := &space{row: NeighboursRow{Name: fmt.Sprintf("%d principal components", c.Components), Numbers: c.Components}}
-	pca.row.Prepare = time.Since(begin).Seconds()
-	pca.encode = p.encoder()
-	all = []*space{pixels, pca}
+	var coded []*space
 	for _, ref := range c.Models {
 		m, head, done, err := Source{Store: c.Store, Model: ref}.open()
 		if err != nil {
@@ -190,12 +185,32 @@ func (c Neighbours) spaces(ctx context.Context, train dataset.Dataset) (all []*s
 			return nil, closeAll, fault.E(fault.Invalid, "WRONG_SIZE", "",
 				"the model %s takes other pictures than those of %s", head.Model, c.Name)
 		}
-		all = append(all, &space{
+		coded = append(coded, &space{
 			row: NeighboursRow{
 				Name: "codes of " + head.Model, Model: head.Model, Digest: head.Digest, Numbers: size.CodeLen(),
 			},
 			encode: func(dst, x []float32, n int) { enc.Encode(dst, nil, x, n, nil) },
 		})
+	}
+	if c.Components == 0 {
+		c.Components = 32
+		if len(coded) > 0 {
+			c.Components = coded[0].row.Numbers
+		}
+	}
+	c.Progress("principal components", 0, 1)
+	begin := time.Now()
+	p, err := NewPCA(ctx, train, c.Components)
+	if err != nil {
+		return nil, closeAll, fault.E(fault.Invalid, "NO_PCA", "", "%w", err)
+	}
+	c.Progress("principal components", 1, 1)
+	pca := &space{row: NeighboursRow{Name: fmt.Sprintf("%d principal components", c.Components), Numbers: c.Components}}
+	pca.row.Prepare = time.Since(begin).Seconds()
+	pca.encode = p.encoder()
+	all = append([]*space{pixels, pca}, coded...)
+	for _, s := range all {
+		s.tell = func(what string, done, of int) { c.Progress(s.row.Name+": "+what, done, of) }
 	}
 	return all, closeAll, nil
 }
@@ -261,6 +276,7 @@ func (s *space) rows(ctx context.Context, set dataset.Dataset) (*tensor.Tensor, 
 			return nil, 0, err
 		}
 		seconds += time.Since(begin).Seconds()
+		s.tell("making", from+m, n)
 	}
 	return out, seconds, nil
 }
@@ -271,7 +287,7 @@ const maxVotes = 15
 // accuracy chooses the number of votes on one split and measures on the other.
 func (s *space) accuracy(ctx context.Context, train, selects, report dataset.Dataset) error {
 	classes := len(train.Classes())
-	near, err := s.index.nearest(ctx, s.selects, maxVotes)
+	near, err := s.nearest(ctx, s.selects, maxVotes)
 	if err != nil {
 		return err
 	}
@@ -288,7 +304,7 @@ func (s *space) accuracy(ctx context.Context, train, selects, report dataset.Dat
 		}
 	}
 	s.row.Select = share(best, selects.Len())
-	if near, err = s.index.nearest(ctx, s.report, s.row.K); err != nil {
+	if near, err = s.nearest(ctx, s.report, s.row.K); err != nil {
 		return err
 	}
 	right := 0
@@ -301,6 +317,23 @@ func (s *space) accuracy(ctx context.Context, train, selects, report dataset.Dat
 	}
 	s.row.Report = share(right, report.Len())
 	return nil
+}
+
+// nearest searches part by part, and tells how far it is.
+func (s *space) nearest(ctx context.Context, queries *tensor.Tensor, k int) ([][]int32, error) {
+	const part = 8 * queryRows
+	n, d := queries.Dims2()
+	near := make([][]int32, 0, n)
+	for from := 0; from < n; from += part {
+		to := min(from+part, n)
+		some, err := s.index.nearest(ctx, tensor.FromFloat32(queries.F32()[from*d:to*d], to-from, d), k)
+		if err != nil {
+			return nil, err
+		}
+		near = append(near, some...)
+		s.tell("searching", to, n)
+	}
+	return near, nil
 }
 
 func labelsOf(set dataset.Dataset) []int32 {

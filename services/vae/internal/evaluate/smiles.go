@@ -28,7 +28,8 @@ type Molecules struct {
 	Temperatures []float64 // of draws; 1
 	Seed         uint64
 	// Own is a file of molecules, for a model that was trained on one.
-	Own string
+	Own      string
+	Progress func(what string, done, of int) // may be nil
 }
 
 // Share is a part of n with its interval of 95 % (Wilson 1927).
@@ -102,6 +103,9 @@ func (c Molecules) Run(ctx context.Context) (*MoleculesReport, error) {
 	if len(c.Temperatures) == 0 {
 		c.Temperatures = []float64{1}
 	}
+	if c.Progress == nil {
+		c.Progress = func(string, int, int) {}
+	}
 	net, entry, done, err := c.open()
 	if err != nil {
 		return nil, fault.Wrap(op, err)
@@ -120,7 +124,7 @@ func (c Molecules) Run(ctx context.Context) (*MoleculesReport, error) {
 		Numerics: tensor.NumericsVersion, Train: len(data.Train),
 	}
 	sampler := smiles.NewSampler(net)
-	if err := r.codes(ctx, net, sampler, data.Selection); err != nil {
+	if err := r.codes(ctx, net, sampler, data.Selection, c.Progress); err != nil {
 		return nil, fault.Wrap(op, err)
 	}
 	add := func(name string, temperature float64, draw func() ([]string, error)) error {
@@ -137,7 +141,11 @@ func (c Molecules) Run(ctx context.Context) (*MoleculesReport, error) {
 		return nil
 	}
 	for _, t := range c.Temperatures {
-		err := add("model", t, func() ([]string, error) { return sampler.Sample(ctx, c.N, rng.New(c.Seed), 0, t) })
+		err := add("model", t, func() ([]string, error) {
+			return parts(c.N, "writing molecules", c.Progress, func(from, to int) ([]string, error) {
+				return sampler.Sample(ctx, to-from, rng.New(c.Seed), uint64(from), t)
+			})
+		})
 		if err != nil {
 			return nil, fault.Wrap(op, err)
 		}
@@ -164,6 +172,24 @@ func (c Molecules) Run(ctx context.Context) (*MoleculesReport, error) {
 	}
 	r.Seconds = math.Round(10*time.Since(start).Seconds()) / 10
 	return r, nil
+}
+
+// parts makes strings 0 to n-1 part by part, and tells how far it is.
+func parts(n int, what string, tell func(what string, done, of int), some func(from, to int) ([]string, error)) (
+	[]string, error,
+) {
+	const part = 512
+	all := make([]string, 0, n)
+	for from := 0; from < n; from += part {
+		to := min(from+part, n)
+		l, err := some(from, to)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, l...)
+		tell(what, to, n)
+	}
+	return all, nil
 }
 
 // open loads the model; the returned function unmaps it.
@@ -206,7 +232,9 @@ func (c Molecules) molecules(ctx context.Context, e modelstore.Entry) (*smiles.M
 }
 
 // codes measures what the codes of unseen molecules say.
-func (r *MoleculesReport) codes(ctx context.Context, net *smiles.VAE, s *smiles.Sampler, unseen []string) error {
+func (r *MoleculesReport) codes(
+	ctx context.Context, net *smiles.VAE, s *smiles.Sampler, unseen []string, tell func(what string, done, of int),
+) error {
 	cfg := net.Config()
 	var rows [][]int32
 	var written []string
@@ -216,7 +244,10 @@ func (r *MoleculesReport) codes(ctx context.Context, net *smiles.VAE, s *smiles.
 		}
 	}
 	mean, logvar := s.Encode(rows)
-	again, err := s.Decode(ctx, mean)
+	k := cfg.Latent
+	again, err := parts(len(rows), "reconstructing", tell, func(from, to int) ([]string, error) {
+		return s.Decode(ctx, mean[from*k:to*k])
+	})
 	if err != nil {
 		return err
 	}
@@ -227,10 +258,10 @@ func (r *MoleculesReport) codes(ctx context.Context, net *smiles.VAE, s *smiles.
 		}
 	}
 	r.Whole = share(whole, len(unseen)) // a string that the model cannot write is one that is lost
-	r.KL = make([]float64, cfg.Latent)
+	r.KL = make([]float64, k)
 	for i, m := range mean {
 		v := float64(logvar[i])
-		r.KL[i%cfg.Latent] += 0.5 * (float64(m)*float64(m) + math.Exp(v) - v - 1) / float64(len(rows))
+		r.KL[i%k] += 0.5 * (float64(m)*float64(m) + math.Exp(v) - v - 1) / float64(len(rows))
 	}
 	for _, v := range r.KL {
 		if v > 0.01 {
