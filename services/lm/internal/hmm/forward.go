@@ -38,7 +38,7 @@ type pass struct {
 	t, n  int
 	alpha []float64 // [T, N]: p(state_t | x_0..x_t)
 	b     []float64 // [T, N]: likelihoods with their shift
-	c     []float64 // [T]: the sum before alpha_t was divided by it
+	c     []float64 // [T]: 1 over the sum before alpha_t was divided by it
 	ll    float64
 }
 
@@ -48,6 +48,8 @@ func (m *Model) forward(q Sequence, t int) (*pass, bool) {
 	p := &pass{t: t, n: n, alpha: make([]float64, t*n), b: make([]float64, t*n), c: make([]float64, t)}
 	shift := make([]float64, t)
 	m.emit.Likelihood(p.b, shift, q)
+	// The logarithm of many sums is taken at once, of their product: none is above 1 but by rounding.
+	many, shifts := 1.0, 0.0
 	for s := range t {
 		a, b := p.alpha[s*n:s*n+n], p.b[s*n:s*n+n]
 		if s == 0 {
@@ -64,12 +66,18 @@ func (m *Model) forward(q Sequence, t int) (*pass, bool) {
 		if !(sum >= least) || math.IsInf(sum, 0) {
 			return nil, false
 		}
+		r := 1 / sum
 		for j := range a {
-			a[j] /= sum
+			a[j] *= r
 		}
-		p.c[s] = sum
-		p.ll += tensor.LogF64(sum) + shift[s]
+		p.c[s] = r
+		if many *= sum; many < 1e-100 {
+			p.ll += tensor.LogF64(many)
+			many = 1
+		}
+		shifts += shift[s]
 	}
+	p.ll += tensor.LogF64(many) + shifts
 	return p, true
 }
 
@@ -88,11 +96,12 @@ func (m *Model) backward(p *pass) []float64 {
 			g[j] = v
 			sum += v
 		}
+		r, c := 1/sum, p.c[s]
 		for j := range g {
-			g[j] /= sum
+			g[j] *= r
 		}
 		for j, v := range beta {
-			b[j] = float64(b[j]*v) / p.c[s]
+			b[j] = float64(b[j]*v) * c
 		}
 		if s > 0 {
 			product(beta, b, m.turned)

@@ -4,64 +4,91 @@ import "math"
 
 // Viterbi is the most likely sequence of states and ln p(states, q). Of equal predecessors and of equal ends the lowest
 // state wins.
+//
+// delta_t(j) = max over i of delta_t-1(i) + ln A_ij, plus ln b_t(j). After each step the greatest is taken out, so
+// that no delta is above zero and a long sequence loses no digits; what was taken out adds up to the result. Where the
+// maximum came from is looked up on the way back, for the states of the path alone.
 func (m *Model) Viterbi(q Sequence) ([]int32, float64, error) {
 	t, err := m.steps(q)
 	if err != nil {
 		return nil, 0, err
 	}
 	n := m.n
-	b := make([]float64, t*n)
-	m.emit.Log(b, q)
-	from := make([]uint16, t*n) // MaxStates fits
-	delta, next := make([]float64, n), make([]float64, n)
-	for j := range delta {
-		delta[j] = m.logStart[j] + b[j]
-	}
-	if !some(delta) {
-		return nil, 0, impossible(0)
-	}
-	for s := 1; s < t; s++ {
-		back, e := from[s*n:s*n+n], b[s*n:s*n+n]
-		for j := range next {
-			best, arg := greatest(delta, m.logTurned[j*n:j*n+n])
-			next[j], back[j] = best+e[j], uint16(arg)
+	delta := make([]float64, t*n)
+	m.emit.Log(delta, q)
+	total, bits := 0.0, make([]uint64, n)
+	for s := range t {
+		now := delta[s*n : s*n+n]
+		if s == 0 {
+			for j := range now {
+				now[j] += m.logStart[j]
+			}
+		} else {
+			greatest(bits, delta[(s-1)*n:s*n], m.logTurned)
+			for j, v := range bits {
+				now[j] += math.Float64frombits(v)
+			}
 		}
-		if !some(next) {
+		top := math.Inf(-1)
+		for _, v := range now {
+			if v > top {
+				top = v
+			}
+		}
+		if math.IsInf(top, 0) {
 			return nil, 0, impossible(s)
 		}
-		delta, next = next, delta
+		for j := range now {
+			now[j] -= top
+		}
+		total += top
 	}
 	path := make([]int32, t)
-	for j, v := range delta {
-		if v > delta[path[t-1]] {
+	at := delta[(t-1)*n:]
+	for j, v := range at {
+		if v > at[path[t-1]] {
 			path[t-1] = int32(j)
 		}
 	}
-	best := delta[path[t-1]]
 	for s := t - 1; s > 0; s-- {
-		path[s-1] = int32(from[s*n+int(path[s])])
+		best := uint64(math.MaxUint64)
+		row := m.logTurned[int(path[s])*n:][:n]
+		for i, v := range delta[(s-1)*n : s*n] {
+			if b := math.Float64bits(v + row[i]); b < best {
+				best, path[s-1] = b, int32(i)
+			}
+		}
 	}
-	return path, best, nil
+	return path, total, nil
 }
 
-// greatest is the greatest of a_i + b_i and the first i that has it.
-func greatest(a, b []float64) (float64, int) {
-	b = b[:len(a)]
-	best, arg := a[0]+b[0], 0
+// greatest writes the bits of the maximum over i of a_i + rows[j][i] for every j. No sum is above zero, and the bits of
+// such numbers, read as whole ones, fall while the numbers rise: the maximum is a minimum without a jump.
+func greatest(dst []uint64, a, rows []float64) {
+	n := len(a)
+	j := 0
+	for ; j+3 <= n; j += 3 {
+		dst[j], dst[j+1], dst[j+2] = three(a, rows[j*n:j*n+n], rows[(j+1)*n:(j+1)*n+n], rows[(j+2)*n:(j+2)*n+n])
+	}
+	for ; j < n; j++ {
+		best := uint64(math.MaxUint64)
+		for i, v := range rows[j*n : j*n+n] {
+			best = min(best, math.Float64bits(a[i]+v))
+		}
+		dst[j] = best
+	}
+}
+
+// three is greatest for three rows: as many as the registers hold.
+//
+//go:noinline
+func three(a, r0, r1, r2 []float64) (b0, b1, b2 uint64) {
+	r0, r1, r2 = r0[:len(a)], r1[:len(a)], r2[:len(a)]
+	b0, b1, b2 = math.MaxUint64, math.MaxUint64, math.MaxUint64
 	for i, v := range a {
-		if v += b[i]; v > best {
-			best, arg = v, i
-		}
+		b0 = min(b0, math.Float64bits(v+r0[i]))
+		b1 = min(b1, math.Float64bits(v+r1[i]))
+		b2 = min(b2, math.Float64bits(v+r2[i]))
 	}
-	return best, arg
-}
-
-// some tells whether a value is above -Inf.
-func some(x []float64) bool {
-	for _, v := range x {
-		if v > math.Inf(-1) {
-			return true
-		}
-	}
-	return false
+	return b0, b1, b2
 }
