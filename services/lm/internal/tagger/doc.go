@@ -12,6 +12,9 @@
 // letters, of the word as it stands. p(w) is the word's frequency; a word that training has not seen shares, with all
 // other such words, the mass of words seen once.
 //
+// The counts of a model are taken from its treebank. One trained on Universal Dependencies' English Web Treebank (CC
+// BY-SA 4.0) may be passed on under that licence with the treebank named: its card has to say so.
+//
 // Invariants: a Model is counts and settings, and does not change; all else follows from them when it is opened. Sums
 // run over tags in ascending order, over words in alphabetical order.
 package tagger
