@@ -1,18 +1,14 @@
 package hmm
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/manifold-gen/manifold/services/lm/internal/model"
 	"github.com/manifold-gen/manifold/shared/fault"
-	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/fusedtest"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
@@ -427,59 +423,6 @@ func TestLogFactorial(t *testing.T) {
 	}
 }
 
-type alphabet int
-
-func (a alphabet) Size() int                                 { return int(a) }
-func (a alphabet) Encode(string) ([]int32, error)            { return nil, nil }
-func (a alphabet) Append(dst []byte, x int32, _ bool) []byte { return append(dst, byte(x)+'a') }
-func (a alphabet) Piece(x int32) string                      { return string(x + 'a') }
-func (a alphabet) End() int32                                { return -1 }
-
-// TestPredictor: probabilities of the next token add up to 1, and those of a text to its likelihood.
-func TestPredictor(t *testing.T) {
-	m := some1(t, 5, kinds(t, 5)["categorical"])
-	p, err := NewPredictor(m, alphabet(5))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, q, err := m.Sampler().Draw(rng.New(2), 0, 30)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, row, total := p.Open(), make([]float64, 5), 0.0
-	for i, x := range q.Symbols {
-		var next []int32
-		if i > 0 {
-			next = q.Symbols[i-1 : i]
-		}
-		if err := p.Step([]model.Context{c}, [][]int32{next}, [][]float64{row}); err != nil {
-			t.Fatal(err)
-		}
-		sum := 0.0
-		for _, v := range row {
-			sum += math.Exp(v)
-		}
-		near(t, "the sum", sum, 1, 1e-14)
-		total += row[x]
-	}
-	ll, err := m.LogLikelihood(q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	near(t, "the text's likelihood", total, ll, 1e-13)
-	// All at once is the same to the bit.
-	again, d := make([]float64, 5), p.Open()
-	if err := p.Step([]model.Context{d}, [][]int32{q.Symbols[:29]}, [][]float64{again}); err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(row, again) || d.Len() != c.Len() {
-		t.Error("a text at once gives other probabilities")
-	}
-	if _, err := NewPredictor(m, alphabet(4)); reason(err) != "NOT_TOKENS" {
-		t.Error(err)
-	}
-}
-
 func TestStore(t *testing.T) {
 	for name, e := range kinds(t, 3) {
 		m := some1(t, 3, e)
@@ -522,63 +465,4 @@ func FuzzDecode(f *testing.F) {
 			t.Error(ll)
 		}
 	})
-}
-
-// digest is of posteriors, paths, fits and draws of every kind.
-const digest = "2:7633df3475dae1cd6abcdc8720df6dc6"
-
-// TestDigest: the same bits on every processor, under every compiler setting and with any number of threads.
-func TestDigest(t *testing.T) {
-	for _, threads := range []int{1, 4} {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
-		h := sha256.New()
-		put := func(v any) { binary.Write(h, binary.LittleEndian, v) }
-		all := kinds(t, 7)
-		for _, name := range []string{"categorical", "gaussian", "full", "mixture", "mixture full", "poisson"} {
-			m := some1(t, 7, all[name])
-			var data []Sequence
-			for i := range 20 {
-				s, q, err := m.Sampler().Draw(rng.New(6), uint64(i), 25+i)
-				if err != nil {
-					t.Fatal(err)
-				}
-				put(s)
-				put(q.Symbols)
-				put(q.Values)
-				data = append(data, q)
-			}
-			f, r, err := m.Fit(t.Context(), data, Config{Restarts: 1, Seed: 1, Iterations: 5})
-			if err != nil {
-				t.Fatal(err)
-			}
-			put(r.History)
-			put([]float64{r.AIC, r.BIC})
-			text, err := f.Encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			h.Write(text)
-			g, ll, err := f.Posterior(data[0])
-			if err != nil {
-				t.Fatal(err)
-			}
-			put(g)
-			put(ll)
-			g, ll, err = f.expectLog(data[0], len(g)/7, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			put(g)
-			put(ll)
-			p, v, err := f.Viterbi(data[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			put(p)
-			put(v)
-		}
-		if got := fmt.Sprintf("%d:%x", tensor.NumericsVersion, h.Sum(nil)[:16]); got != digest {
-			t.Errorf("%d threads: digest %s, want %s", threads, got, digest)
-		}
-	}
 }

@@ -1,10 +1,6 @@
 package markov
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -13,7 +9,6 @@ import (
 	"github.com/manifold-gen/manifold/services/lm/internal/linear"
 	"github.com/manifold-gen/manifold/services/lm/internal/model"
 	"github.com/manifold-gen/manifold/shared/fault"
-	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/fusedtest"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 )
@@ -402,96 +397,6 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// letters are tokens 'a' to 'a'+n-1 and an end.
-type letters int
-
-func (l letters) Size() int { return int(l) + 1 }
-func (l letters) Encode(s string) (t []int32, err error) {
-	for _, b := range []byte(s) {
-		t = append(t, int32(b-'a'))
-	}
-	return t, nil
-}
-func (l letters) Append(dst []byte, x int32, _ bool) []byte { return append(dst, byte(x)+'a') }
-func (l letters) Piece(x int32) string                      { return string(x + 'a') }
-func (l letters) End() int32                                { return int32(l) }
-
-func TestLanguage(t *testing.T) {
-	docs := [][]int32{{0, 1, 0, 1, 2}, {0, 1, 2, 2}, {}}
-	for _, u := range []Unseen{Refuse, Shorten} {
-		m, err := NewLanguage(letters(3), docs, 2, u)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := m.Open()
-		row := make([]float64, 4)
-		step := func(x ...int32) error { return m.Step([]model.Context{c}, [][]int32{x}, [][]float64{row}) }
-		if err := step(); err != nil {
-			t.Fatal(err)
-		}
-		near(t, "p(a | begin)", row[0], math.Log(2.0/3), 1e-15)
-		near(t, "p(end | begin)", row[3], math.Log(1.0/3), 1e-15)
-		if err := step(0, 1); err != nil {
-			t.Fatal(err)
-		}
-		near(t, "p(a | a b)", row[0], math.Log(1.0/3), 1e-15)
-		near(t, "p(c | a b)", row[2], math.Log(2.0/3), 1e-15)
-		if row[1] != math.Inf(-1) || row[3] != math.Inf(-1) || c.Len() != 2 {
-			t.Errorf("%v, %d tokens", row, c.Len())
-		}
-		err = step(1) // b after a b never occurs; then "b b" is no context
-		if u == Refuse {
-			var f *fault.Error
-			if !errors.As(err, &f) || f.Reason != "UNSEEN_CONTEXT" {
-				t.Errorf("%v", err)
-			}
-		} else {
-			if err != nil {
-				t.Fatal(err)
-			}
-			near(t, "p(c | b)", row[2], math.Log(2.0/3), 1e-15)
-		}
-		if u == Shorten {
-			sums(t, m)
-		}
-		data, err := m.Table().Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := DecodeLanguage(letters(3), data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		more, err := again.Table().Encode()
-		if err != nil || string(more) != string(data) || !slices.Equal(again.log, m.log) {
-			t.Error("a table comes back as another", err)
-		}
-		if _, err := DecodeLanguage(letters(1), data); fault.KindOf(err) != fault.Corrupt {
-			t.Errorf("a table of other tokens: %v", err)
-		}
-	}
-}
-
-// sums: every context's probabilities add up to 1.
-func sums(t *testing.T, m *Language) {
-	row := make([]float64, 4)
-	for x := range int32(4) {
-		for y := range int32(4) {
-			if err := m.Step([]model.Context{m.Open()}, [][]int32{{x, y}}, [][]float64{row}); err != nil {
-				t.Fatal(err)
-			}
-			sum := 0.0
-			for z, v := range row {
-				sum += math.Exp(v)
-				if p, err := m.LogProb([]int32{x, y}, int32(z)); err != nil || p != v {
-					t.Errorf("%v and %v, %v", p, v, err)
-				}
-			}
-			near(t, "the sum", sum, 1, 1e-15)
-		}
-	}
-}
-
 func TestStore(t *testing.T) {
 	c := random(t, 7, 1)
 	data, err := c.Encode()
@@ -527,58 +432,4 @@ func FuzzDecode(f *testing.F) {
 			t.Error(err)
 		}
 	})
-}
-
-// digest is of every figure of an analysis and of a walk.
-const digest = "2:43366c1468ac027c28d36d3e403cc9a6"
-
-// TestDigest: the same bits on every processor and under every compiler setting.
-func TestDigest(t *testing.T) {
-	h := sha256.New()
-	put := func(l ...float64) {
-		for _, v := range l {
-			binary.Write(h, binary.LittleEndian, v)
-		}
-	}
-	for _, c := range []*Chain{random(t, 30, 1), random(t, 4, 2), ruin(t, 12, 0.45)} {
-		a, err := c.Analyse()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range a.Recurrent {
-			put(r.Stationary...)
-			put(r.EntropyRate, r.Imbalance, r.Kemeny, r.Second, r.Relaxation, float64(r.Mixing))
-		}
-		put(a.Limit...)
-		if b := a.Absorption; b != nil {
-			put(b.Visits...)
-			put(b.Steps...)
-			put(b.Variance...)
-			put(b.Probability...)
-		}
-		hit, err := c.Hit([]int{1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(hit.Probability...)
-		put(hit.Steps...)
-		far, err := c.After(nil, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(far...)
-		w, err := c.Walker().Walk(rng.New(5), 3, -1, 10_000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		binary.Write(h, binary.LittleEndian, w)
-		s, err := c.Score(w)
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(s)
-	}
-	if got := fmt.Sprintf("%d:%x", tensor.NumericsVersion, h.Sum(nil)[:16]); got != digest {
-		t.Errorf("digest %s, want %s", got, digest)
-	}
 }
