@@ -15,7 +15,10 @@ require (
 
 require golang.org/x/image v0.47.0 // indirect
 
-require go.etcd.io/bbolt v1.5.0 // indirect
+require (
+	go.etcd.io/bbolt v1.5.0 // indirect
+	pgregory.net/rapid v1.3.0
+)
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
