@@ -11,10 +11,14 @@ import (
 type stored struct {
 	Schema *table.Schema `json:"schema"`
 	Nodes  []Node        `json:"nodes"`
+	// Privacy is what was spent on the network.
+	Privacy *Privacy `json:"privacy,omitempty"`
 }
 
 // MarshalJSON writes the schema and the nodes.
-func (n *Network) MarshalJSON() ([]byte, error) { return json.Marshal(stored{n.schema, n.nodes}) }
+func (n *Network) MarshalJSON() ([]byte, error) {
+	return json.Marshal(stored{n.schema, n.nodes, n.privacy})
+}
 
 // UnmarshalJSON reads what MarshalJSON wrote and checks it as New does.
 func (n *Network) UnmarshalJSON(text []byte) error {
@@ -30,5 +34,6 @@ func (n *Network) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	*n = *m
+	n.privacy = s.Privacy
 	return nil
 }

@@ -40,6 +40,7 @@ type Network struct {
 	groups   []group // numeric fields that are linked
 	groupOf  []int   // of each numeric field; -1 of a categorical one
 	fixed    []bool  // numeric fields that an intervention set: their variance is zero
+	privacy  *Privacy
 }
 
 // New makes a network with a node for each field. It checks it: parents that are fields and differ, a numeric field is
