@@ -26,10 +26,10 @@ func ChowLiu(p *Pairs, root int) (parents [][]int, edges []model.Edge, err error
 		a, b int
 		bits float64
 	}
-	all := make([]weighted, 0, len(p.pairs))
-	for i := range p.pairs {
-		if x := p.pairs[i].information(); x > 0 {
-			all = append(all, weighted{p.pairs[i].a, p.pairs[i].b, x})
+	var all []weighted
+	for _, q := range p.all() {
+		if x := q.information(); x > 0 {
+			all = append(all, weighted{q.a, q.b, x})
 		}
 	}
 	// The pairs lie in the order of their fields, which a stable sort keeps among equals: Kruskal's algorithm.
