@@ -25,8 +25,8 @@ const maxWide = 64
 // does not grow with them.
 //
 // Fields with few levels are counted in groups, several at a time: the joint level of one group with that of another is
-// one cell, and the counts of pairs of fields are its margins. With 37 fields of two to four levels that is a sixth of the
-// steps of counting each pair.
+// one cell, and the counts of pairs of fields are its margins. With 37 fields of two to four levels that is a sixth of
+// the steps of counting each pair.
 type Pairs struct {
 	Rows   int64
 	schema *table.Schema
@@ -34,7 +34,8 @@ type Pairs struct {
 	tables []groupTable
 }
 
-// group is neighbouring fields; level l+1 of each is a digit of its joint level, the last the lowest, and 0 a missing cell.
+// group is neighbouring fields; level l+1 of each is a digit of its joint level, the last the lowest, and 0 a missing
+// cell.
 type group struct {
 	fields []int
 	wide   int
