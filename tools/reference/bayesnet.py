@@ -65,6 +65,7 @@ def queries(root):
 
 
 def scores(root):
+    from pgmpy.estimators import HillClimbSearch, TreeSearch
     from pgmpy.structure_score import AIC, BIC, BDeu, K2
     fields = names(root, "asia")
     model = load(root, "asia")
@@ -79,6 +80,11 @@ def scores(root):
     for v, parents in families:
         out["families"].append({"field": v, "parents": parents, **{
             k: float(s.local_score(fields[v][0], tuple(fields[p][0] for p in parents))) for k, s in made.items()}})
+    place = {f[0]: i for i, f in enumerate(fields)}
+    edges = lambda g: sorted([place[a], place[b]] for a, b in g.edges())
+    out["tree"] = edges(TreeSearch(data, root_node=fields[0][0]).estimate(estimator_type="chow-liu", show_progress=False))
+    out["climbed"] = edges(HillClimbSearch(data, state_names=state).estimate(
+        scoring_method="bic-d", tabu_length=0, show_progress=False))
     out["pairs"] = []
     for a in range(len(fields)):
         for b in range(a + 1, len(fields)):

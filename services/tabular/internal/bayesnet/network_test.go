@@ -1,6 +1,7 @@
 package bayesnet
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -160,30 +161,45 @@ func TestImpossibleEvidence(t *testing.T) {
 	near(t, "an impossible event", a.Cells[0], 0, 0)
 }
 
-// TestTreewidth asks for what would need tables that are too large: an error before anything is allocated, and an
-// answer from sampling under Auto.
+// TestTreewidth asks a grid of 30 times 30 fields for what would need tables of 2^30 cells: an error before anything is
+// allocated, and an answer, and rows, from sampling where the method is left open.
 func TestTreewidth(t *testing.T) {
-	const F = 40
+	const side = 30
 	s := &table.Schema{}
-	nodes := make([]Node, F+1)
-	for v := range F {
-		s.Fields = append(s.Fields, category(string(rune('A'+v)), "no", "yes"))
-		nodes[v].Table = []float64{0.5, 0.5}
+	nodes := make([]Node, side*side)
+	for v := range nodes {
+		s.Fields = append(s.Fields, category(fmt.Sprint(v), "no", "yes"))
+		if v%side > 0 {
+			nodes[v].Parents = append(nodes[v].Parents, v-1)
+		}
+		if v >= side {
+			nodes[v].Parents = append(nodes[v].Parents, v-side)
+		}
+		nodes[v].Table = []float64{0.7, 0.3, 0.5, 0.5, 0.4, 0.6, 0.2, 0.8}[:2<<len(nodes[v].Parents)]
 	}
-	// Every field has three of those before it as parents, far apart.
-	for v := 9; v < F; v++ {
-		nodes[v].Parents = []int{v - 9, v - 7, v - 4}
-		nodes[v].Table = slices.Repeat([]float64{0.3, 0.7, 0.6, 0.4}, 4)
-	}
-	s.Fields = append(s.Fields, category("sum", "no", "yes"))
-	nodes[F] = Node{Parents: []int{0, 6, 12, 18, 24, 30, 36, 39}, Table: slices.Repeat([]float64{0.2, 0.8}, 256)}
 	n := must(t, s, nodes)
+	if _, err := n.Propagate(nil, nil); !isReason(err, "TREEWIDTH") || fault.KindOf(err) != fault.Overloaded {
+		t.Errorf("Propagate: %v", err)
+	}
+	q := model.Query{Targets: []int{0}, Given: []model.Term{is(side*side-1, 1)}, Samples: 2000, Method: model.VariableElimination}
+	if _, err := n.Query(&q); !isReason(err, "TREEWIDTH") {
+		t.Errorf("elimination: %v", err)
+	}
+	q.Method = model.Auto
+	if a := ask(t, n, q); a.Method != model.LikelihoodWeighting {
+		t.Errorf("left open it is answered by method %d", a.Method)
+	}
+	rows := table.New(s, 2)
+	if err := n.Sample(rows, rng.New(1), 0, q.Given); err != nil || rows.Columns[side*side-1].Codes[1] != 1 {
+		t.Errorf("Sample: %v", err)
+	}
+	// A marginal near the start has few ancestors and is exact.
+	if a := ask(t, n, model.Query{Targets: []int{side + 1}}); a.Method != model.VariableElimination {
+		t.Errorf("a field with few ancestors is answered by method %d", a.Method)
+	}
 	all := make([]int, 30)
 	for i := range all {
 		all[i] = i
-	}
-	if _, err := n.Propagate(nil, nil, all); !isReason(err, "TREEWIDTH") {
-		t.Errorf("Propagate: %v", err)
 	}
 	if _, err := n.Query(&model.Query{Targets: all}); !isReason(err, "TOO_MANY_CELLS") {
 		t.Errorf("30 targets: %v", err)
