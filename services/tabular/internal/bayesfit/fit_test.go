@@ -374,6 +374,13 @@ func TestPrivate(t *testing.T) {
 			t.Errorf("epsilon %v: %v", epsilon, err)
 		}
 	}
+	one, err := Secret()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if two, err := Secret(); err != nil || one == two {
+		t.Errorf("two secrets are the same: %v", err)
+	}
 	last := math.Inf(1)
 	for _, epsilon := range []float64{0.05, 1, 100} {
 		p, err := c.Private(epsilon, rng.New(4))

@@ -1,6 +1,8 @@
 package bayesfit
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"math"
 
 	"github.com/manifold-gen/manifold/services/tabular/internal/bayesnet"
@@ -22,6 +24,16 @@ func CheckEpsilon(op string, epsilon float64) error {
 	return nil
 }
 
+// Secret is a stream whose seed comes from the system's source of randomness, for noise that nobody can take off. It
+// must not be stored or shown.
+func Secret() (rng.Stream, error) {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return rng.Stream{}, fault.Wrap("bayesfit.Secret", err)
+	}
+	return rng.New(binary.LittleEndian.Uint64(b[:])), nil
+}
+
 // Private is the counts under epsilon-differential privacy (Dwork, McSherry, Nissim and Smith, 2006): with any one row
 // replaced by another, no outcome's probability changes by more than the factor e^epsilon. A replaced row moves one
 // count of each field's table down and one up, so the tables of F fields have the L1 sensitivity 2 F, and every count
@@ -29,9 +41,9 @@ func CheckEpsilon(op string, epsilon float64) error {
 // (Ghosh, Roughgarden and Sundararajan, 2009). Whole numbers leave no trace in the last bits, as Laplace's on floating
 // point does. Negative counts become zero; that, and all that is computed from the counts, costs nothing more.
 //
-// The number of rows, the levels and the structure are taken as public: choose the structure without looking at the
-// data, or pay for it (structure.Private). The stream's seed must be secret and used once: who knows it can take the
-// noise off.
+// The number of rows, the levels and the structure are taken as public: choose the structure without looking at the data,
+// or pay for it (structure.Private). The stream's seed must be secret and used once, as Secret's is: who knows it can take
+// the noise off, so the seed of a recipe or of a request will not do.
 func (c *Counts) Private(epsilon float64, s rng.Stream) (*Counts, error) {
 	const op = "bayesfit.Private"
 	if err := CheckEpsilon(op, epsilon); err != nil {

@@ -27,8 +27,11 @@ func (n *Network) Edges() (edges []model.Edge, score string) {
 		}
 		for k, p := range parents {
 			e := model.Edge{From: p, To: v, Directed: true}
-			if joint != nil {
+			switch {
+			case joint != nil:
 				e.Score = n.information(joint, v, k)
+			case err == nil && !n.categorical(p):
+				e.Score = t.lineInformation(v, p)
 			}
 			edges = append(edges, e)
 		}
@@ -80,4 +83,36 @@ func conditionalInformation(joint []float64, r, levels, step, at int) float64 {
 		}
 	}
 	return sum
+}
+
+// lineInformation is I(v; p | v's other parents, categories) of numeric fields: with the weight w, the noise s and the
+// variance x that p has given the other numeric parents, log(1 + w^2 x / s)/2, the mean over configurations.
+func (t *Tree) lineInformation(v, p int) float64 {
+	n := t.net
+	w := t.views[n.groupOf[v]]
+	f := &factor{cells: []float64{1}}
+	if len(w.vars) > 0 {
+		f = t.cliques[t.holder(w.vars)].belief.onto(w.vars, plus)
+	}
+	parents := n.numeric[v]
+	at, m := slices.Index(w.fields, p), len(w.fields)
+	var total, sum float64
+	c := &counter{card: w.card, value: make([]int, len(w.card))}
+	for _, share := range f.cells {
+		if share > 0 {
+			d := w.prior(c.value)
+			for _, o := range parents {
+				if i := slices.Index(w.fields, o); o != p && d.cov[i*m+i] > 0 {
+					d.follow(d.gain(i), i, 0, 1)
+				}
+			}
+			q := w.configuration(v, c.value)
+			weight := n.nodes[v].Weights[q*len(parents)+slices.Index(parents, p)]
+			signal := float64(float64(weight*weight)*max(0, d.cov[at*m+at])) / n.nodes[v].Variance[q]
+			sum += float64(share * float64(0.5*tensor.LogF64(1+signal)))
+			total += share
+		}
+		c.next()
+	}
+	return sum / total
 }

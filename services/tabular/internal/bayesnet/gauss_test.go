@@ -237,3 +237,48 @@ func TestIntervals(t *testing.T) {
 		near(t, "resampled rows", count[k], p, 0.02)
 	}
 }
+
+// TestEdges: of a line each edge is worth -log(1 - r^2)/2, r its ends' correlation; of categories it is the mutual
+// information of the joint distribution.
+func TestEdges(t *testing.T) {
+	e, unit := line(t).Edges()
+	if len(e) != 2 || unit == "" {
+		t.Fatal(e, unit)
+	}
+	near(t, "x -> y", e[0].Score, -0.5*math.Log(1-12.0*12/(4*37)), 1e-12)
+	near(t, "y -> z", e[1].Score, -0.5*math.Log(1-18.5*18.5/(37*9.5)), 1e-12)
+	n := sprinkler(t)
+	e, _ = n.Edges()
+	// Cloudy tells of rain: H(rain) - H(rain | cloudy) = log 2 + 0.2 log 0.2 + 0.8 log 0.8.
+	want := math.Ln2 + 0.2*math.Log(0.2) + 0.8*math.Log(0.8)
+	if len(e) != 4 || e[1].From != 0 || e[1].To != 2 {
+		t.Fatal(e)
+	}
+	near(t, "cloudy -> rain", e[1].Score, want, 1e-12)
+	var given float64
+	joint := ask(t, n, model.Query{Targets: []int{1, 2, 3}}).Cells
+	for s := range 2 {
+		for r := range 2 {
+			for w := range 2 {
+				p := joint[4*s+2*r+w]
+				if p == 0 {
+					continue
+				}
+				sr, rw, all := joint[4*s+2*r]+joint[4*s+2*r+1], joint[2*r+w]+joint[4+2*r+w], 0.0
+				for i := range 2 {
+					for j := range 2 {
+						all += joint[4*i+2*r+j]
+					}
+				}
+				given += p * math.Log(p*all/(sr*rw))
+			}
+		}
+	}
+	near(t, "sprinkler -> wet given rain", e[2].Score, given, 1e-12)
+	e, _ = mixed(t).Edges()
+	for _, x := range e {
+		if x.From == 1 && x.To == 0 && !(x.Score > 0) {
+			t.Errorf("size -> weight is worth %v", x.Score)
+		}
+	}
+}
