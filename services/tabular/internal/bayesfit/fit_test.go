@@ -2,6 +2,7 @@ package bayesfit
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"reflect"
@@ -423,5 +424,51 @@ func TestPrivate(t *testing.T) {
 	}
 	if last > 0.05 {
 		t.Errorf("at epsilon 100 a probability is off by %v", last)
+	}
+}
+
+// TestDigest: what is fitted has the same bits on every processor.
+func TestDigest(t *testing.T) {
+	n := load(t, "asia")
+	x := sample(t, n, 500, 8)
+	for i := range 100 {
+		x.Columns[i%8].Codes[i] = table.Missing
+	}
+	c, err := Count(&pieces{t: x, step: 100}, parentsOf(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, err := c.Fit(Prior{Sample: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, trace, err := EM(x, start, EMOptions{Rounds: 5, Prior: Prior{Cell: 0.1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Private(1, rng.New(6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	noisy, err := p.Fit(Prior{Cell: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := moment{n: 7, product: []float64{7, 0, 0, 3.1, 9.7, 0, -2.2, 5.3, 11.9}}
+	l := lines.line(3)
+	sum := uint64(0)
+	add := func(list []float64) {
+		for _, v := range list {
+			sum = sum*0x100000001b3 ^ math.Float64bits(v)
+		}
+	}
+	for v := range n.Nodes() {
+		add(m.Nodes()[v].Table)
+		add(noisy.Nodes()[v].Table)
+	}
+	add(trace)
+	add([]float64{l.mean, l.weights[0], l.variance})
+	if got := fmt.Sprintf("%016x", sum); got != "8c7019e100f5d1cd" {
+		t.Errorf("digest %s", got)
 	}
 }

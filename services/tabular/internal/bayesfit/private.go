@@ -41,9 +41,9 @@ func Secret() (rng.Stream, error) {
 // (Ghosh, Roughgarden and Sundararajan, 2009). Whole numbers leave no trace in the last bits, as Laplace's on floating
 // point does. Negative counts become zero; that, and all that is computed from the counts, costs nothing more.
 //
-// The number of rows, the levels and the structure are taken as public: choose the structure without looking at the data,
-// or pay for it (structure.Private). The stream's seed must be secret and used once, as Secret's is: who knows it can take
-// the noise off, so the seed of a recipe or of a request will not do.
+// The number of rows, the levels and the structure are taken as public: choose the structure without looking at the
+// data, or pay for it (structure.Private). The stream's seed must be secret and used once, as Secret's is: who knows it
+// can take the noise off, so the seed of a recipe or of a request will not do.
 func (c *Counts) Private(epsilon float64, s rng.Stream) (*Counts, error) {
 	const op = "bayesfit.Private"
 	if err := CheckEpsilon(op, epsilon); err != nil {
