@@ -16,6 +16,9 @@ type EMOptions struct {
 	Prior     Prior
 	Rounds    int     // at most; 0 for 100
 	Tolerance float64 // it ends when a round gains less per row, in nats; 0 for 1e-7
+	// Check is called before every round and every 1024 different rows; its error, such as a context's, ends it. nil for
+	// none.
+	Check func() error
 }
 
 // MaxRounds is the most rounds that may be asked for.
@@ -64,6 +67,11 @@ func EM(t *table.Table, start *bayesnet.Network, o EMOptions) (*bayesnet.Network
 		e := newExpectation(net)
 		var sum float64
 		for i := range patterns {
+			if o.Check != nil && i%1024 == 0 {
+				if err := o.Check(); err != nil {
+					return nil, trace, err
+				}
+			}
 			log, err := e.add(&patterns[i])
 			if err != nil {
 				return nil, trace, err

@@ -22,6 +22,8 @@ type HillOptions struct {
 	Required   [][2]int   // edges, from and to, that are there from the start and stay
 	Forbidden  [][2]int   // edges that are never made
 	Start      [][]int    // parents to begin with; nil for none
+	// Check is called before every step; its error, such as a context's, ends the search. nil for none.
+	Check func() error
 }
 
 // Found is a structure with its score.
@@ -88,10 +90,17 @@ func HillClimb(t *table.Table, o HillOptions) (*Found, error) {
 	if err := c.begin(op); err != nil {
 		return nil, err
 	}
-	best := c.climb()
+	best, err := c.climb()
+	if err != nil {
+		return nil, err
+	}
 	for r := range o.Restarts {
 		c.perturb(best, uint64(r)) //nolint:gosec // not negative
-		if f := c.climb(); f.Score > best.Score+least {
+		f, err := c.climb()
+		if err != nil {
+			return nil, err
+		}
+		if f.Score > best.Score+least {
 			best = f
 		}
 	}
@@ -283,10 +292,13 @@ func (c *climber) apply(k change) {
 }
 
 // climb goes up, and with a tabu list on along the ridge, from where the climber stands; it returns the best it saw.
-func (c *climber) climb() *Found {
+func (c *climber) climb() (*Found, error) {
 	clear(c.tabu)
 	best := c.found()
 	for stepNo, idle := 1, 0; ; stepNo++ {
+		if err := check(c.o.Check); err != nil {
+			return nil, err
+		}
 		top := change{gain: math.Inf(-1)}
 		c.options(func(k change) {
 			if k.gain > top.gain && (c.tabu[k.from*c.F+k.to] < stepNo || c.total()+k.gain > best.Score+least) {
@@ -294,16 +306,23 @@ func (c *climber) climb() *Found {
 			}
 		})
 		if math.IsInf(top.gain, -1) || top.gain <= least && c.o.Tabu == 0 {
-			return best
+			return best, nil
 		}
 		c.apply(top)
 		c.tabu[top.from*c.F+top.to], c.tabu[top.to*c.F+top.from] = stepNo+c.o.Tabu, stepNo+c.o.Tabu
 		if c.total() > best.Score+least {
 			best, idle = c.found(), 0
 		} else if idle++; idle > c.o.Tabu {
-			return best
+			return best, nil
 		}
 	}
+}
+
+func check(f func() error) error {
+	if f == nil {
+		return nil
+	}
+	return f()
 }
 
 func (c *climber) total() float64 {

@@ -15,6 +15,8 @@ type PCOptions struct {
 	// MinRows is how many rows a test needs for each degree of freedom; one with fewer is not made, and the edge stays. 0
 	// for none.
 	MinRows float64
+	// Check is called for every field and size of sets; its error, such as a context's, ends the search. nil for none.
+	Check func() error
 }
 
 // Learned is what the PC algorithm found.
@@ -67,6 +69,9 @@ func PC(t *table.Table, o PCOptions) (*Learned, error) {
 			break
 		}
 		for u := range F {
+			if err := check(o.Check); err != nil {
+				return nil, err
+			}
 			for _, v := range near[u] {
 				if l.Graph.Adjacent(u, v) {
 					l.try(s, &o, u, v, near[u], size, apart)

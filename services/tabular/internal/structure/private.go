@@ -14,7 +14,9 @@ type PrivateOptions struct {
 	Epsilon float64    // above 0, to 1000
 	Degree  int        // parents of a field at most; 0 for 2
 	Cells   int        // of a family's table at most; 0 for 2048
-	Stream  rng.Stream // its seed must be secret and used once
+	Stream  rng.Stream // its seed must be secret and used once, as bayesfit.Secret's is
+	// Check is called before every choice; its error, such as a context's, ends the search. nil for none.
+	Check func() error
 }
 
 // The limits of a private structure.
@@ -61,6 +63,9 @@ func Private(t *table.Table, o PrivateOptions) ([][]int, error) {
 	p := privateSearch{t: t, o: &o, known: make(map[string]float64), at: make([]int32, t.Rows)}
 	rate := o.Epsilon / float64(max(1, F-1)) / (2 * informationSensitivity(t.Rows))
 	for step := 1; step < F; step++ {
+		if err := check(o.Check); err != nil {
+			return nil, err
+		}
 		v, list, err := p.choose(in, rate, uint64(step)) //nolint:gosec // small
 		if err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package structure
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -331,3 +332,27 @@ func TestDigest(t *testing.T) {
 
 const digest = "09063383d105d3f6 [[] [] [4] [2] [] [1 3] [5] [4 5]] " +
 	"[{1 5 true 0} {2 4 false 0} {2 7 false 0} {3 5 true 0} {4 7 false 0}]"
+
+// TestCheckEndsTheSearch: a cancelled caller is not kept waiting.
+func TestCheckEndsTheSearch(t *testing.T) {
+	_, x, _ := sampled(t, "asia", 500, 2)
+	calls := 0
+	stop := errors.New("stop")
+	third := func() error {
+		if calls++; calls == 3 {
+			return stop
+		}
+		return nil
+	}
+	if _, err := HillClimb(x, HillOptions{Check: third}); !errors.Is(err, stop) {
+		t.Errorf("hill-climbing: %v", err)
+	}
+	calls = 0
+	if _, err := PC(x, PCOptions{Check: third}); !errors.Is(err, stop) {
+		t.Errorf("PC: %v", err)
+	}
+	calls = 0
+	if _, err := Private(x, PrivateOptions{Epsilon: 1, Check: third}); !errors.Is(err, stop) {
+		t.Errorf("Private: %v", err)
+	}
+}
