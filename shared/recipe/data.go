@@ -191,3 +191,26 @@ func (d *Data) openImages(ctx context.Context, l *dataset.Locator, seed uint64) 
 func (p *Pictures) Fingerprint() string {
 	return fmt.Sprint(p.Train.Hash(), len(p.Train.order), p.Train.Len(), p.Selection.Hash(), p.Selection.Len(), p.Classes)
 }
+
+// Source names the data of a recipe that reads one file. Exactly one of the fields is set.
+type Source struct {
+	Name string `yaml:"name,omitempty"` // registered, drawn or uploaded
+	File string `yaml:"file,omitempty"` // on this machine
+}
+
+// Check returns what is wrong with the fields as they stand in a recipe.
+func (s *Source) Check() []fault.Violation {
+	if (s.Name == "") == (s.File == "") {
+		return []fault.Violation{{Field: "data", Description: "want one of name and file"}}
+	}
+	return nil
+}
+
+// Public is what may be published: where the file lay is nobody's business but the trainer's.
+func (s *Source) Public() Source {
+	public := *s
+	if public.File != "" {
+		public.File = filepath.Base(public.File)
+	}
+	return public
+}

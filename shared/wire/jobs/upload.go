@@ -33,16 +33,18 @@ const (
 var (
 	namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 	hashPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	formats     = []string{"zip", "idx", "csv"}
+	formats     = []string{"zip", "idx", "csv", "parquet", "txt"}
 )
 
 // fileNames are the names under which uploads lie, by format: data sets are told apart by them.
-var fileNames = map[string]string{"zip": "data.zip", "idx": "data-idx3-ubyte", "csv": "data.csv"}
+var fileNames = map[string]string{
+	"zip": "data.zip", "idx": "data-idx3-ubyte", "csv": "data.csv", "parquet": "data.parquet", "txt": "data.txt",
+}
 
 // Dataset is an uploaded data set.
 type Dataset struct {
 	Name   string `json:"name"`
-	Format string `json:"format"` // zip, idx or csv
+	Format string `json:"format"` // as in the header of the upload
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
 	Items  int64  `json:"items"`

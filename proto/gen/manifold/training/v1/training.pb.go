@@ -937,7 +937,7 @@ type DatasetHeader struct {
 	Size int64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
 	// SHA-256 in lower-case hex; the upload is refused when the bytes differ.
 	Sha256 string `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
-	// File format: zip (of pictures), idx or csv.
+	// File format: zip (of pictures), idx, csv, parquet or txt, as far as the family reads it.
 	Format string `protobuf:"bytes,4,opt,name=format,proto3" json:"format,omitempty"`
 	// Family whose recipes will use it, where several stand behind one door; the door's first when it is not given.
 	Family        *string `protobuf:"bytes,5,opt,name=family,proto3,oneof" json:"family,omitempty"`
