@@ -60,6 +60,22 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestDecodeLists(t *testing.T) {
+	type inner struct {
+		Deep int `yaml:"deep"`
+	}
+	var r struct {
+		Source `yaml:",inline"`
+		List   []inner `yaml:"list"`
+	}
+	if err := Decode([]byte("name: a\nlist: [{deep: 1}, {deep: 2}]\n"), &r); err != nil || r.Name != "a" ||
+		len(r.List) != 2 || r.List[1].Deep != 2 {
+		t.Errorf("read %+v, %v", r, err)
+	}
+	wantFault(t, Decode([]byte("list: [{deep: 1}, {deap: 2}]"), &r), fault.Invalid, `list has no field "deap"`)
+	wantFault(t, Decode([]byte("nam: a"), &r), fault.Invalid, "known are name, file, list")
+}
+
 func TestFamily(t *testing.T) {
 	for text, want := range map[string]string{
 		"name: a\nfamily: vae\n": "vae", `{"family": "gan"}`: "gan", "name: a": "", "": "", "- family: vae": "",

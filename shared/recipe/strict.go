@@ -59,7 +59,7 @@ func plain(err error) error {
 	return errors.New(strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "yaml: "))
 }
 
-// checkFields compares the keys of a mapping with the yaml tags of a struct, and descends.
+// checkFields compares the keys of a mapping with the yaml tags of a struct, and descends, also into lists of structs.
 func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -68,8 +68,12 @@ func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 		return fmt.Errorf("line %d: anchors and aliases are not allowed", n.Line)
 	}
 	if n.Kind != yaml.MappingNode || t.Kind() != reflect.Struct {
+		of := reflect.TypeFor[any]()
+		if t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode {
+			of = t.Elem()
+		}
 		for _, c := range n.Content {
-			if err := checkFields(c, reflect.TypeFor[any](), path); err != nil {
+			if err := checkFields(c, of, path); err != nil {
 				return err
 			}
 		}
@@ -107,7 +111,10 @@ func fields(t reflect.Type) []field {
 	var fs []field
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if option == "inline" {
+			fs = append(fs, fields(f.Type)...)
+		}
 		if f.IsExported() && name != "" && name != "-" {
 			fs = append(fs, field{name, f.Type})
 		}
