@@ -41,6 +41,8 @@ type Query struct {
 	Method  Method
 	Samples int        // of sampled methods
 	Stream  rng.Stream // of sampled methods
+	// Stopped is asked now and then by what takes long; an answer other than nil ends it. It may be nil.
+	Stopped func() error
 }
 
 // Answer is a distribution. Impossible evidence, whose probability is zero, is an error of kind fault.Precondition with
@@ -108,6 +110,29 @@ type Edge struct {
 	Directed bool
 	// Score is what the edge is worth, in the unit that the structure's Score names.
 	Score float64
+}
+
+// Intervener is a model with causal structure.
+type Intervener interface {
+	// Intervene is the model in which fields are set from outside, each to one level or one number: what they depend on
+	// in the model, they depend on no more.
+	Intervene(set []Term) (Model, error)
+}
+
+// Node is the distribution of a field given its parents, for people.
+type Node struct {
+	Field   int
+	Parents []int
+	// Table has a row for each combination of the levels of the categorical parents, the last parent changing fastest:
+	// the probabilities of the levels of a categorical field; intercept, weight of each numeric parent and variance of
+	// a numeric one.
+	Table [][]float64
+}
+
+// Network is a model whose distribution is a product over fields.
+type Network interface {
+	// Nodes are in the order of the fields.
+	Nodes() []Node
 }
 
 // Structured says how fields depend on one another.
