@@ -19,9 +19,12 @@ type CSV struct {
 	Comma    rune     // the separator; 0 is a comma
 	NoHeader bool     // the first line is data; the columns are then named "0", "1", ...
 	Label    string   // name of the column that holds the class of each row, or ""
-	Missing  []string // cells that mean "unknown", after trimming; nil is "", "?", "NA" and "NaN"
+	Missing  []string // cells that mean "unknown", after trimming; nil is DefaultMissing
 	Limits   Limits   // Items bounds rows, Bytes the cells' text
 }
+
+// DefaultMissing are the cells of a file of separated values that mean "unknown", where nothing else is said.
+func DefaultMissing() []string { return []string{"", "?", "NA", "NaN"} }
 
 // Column is one column of a Table, as numbers.
 type Column struct {
@@ -64,7 +67,7 @@ func ReadCSV(r io.Reader, c CSV) (*Table, error) {
 	t := &Table{Rows: len(cells[0])}
 	missing := c.Missing
 	if missing == nil {
-		missing = []string{"", "?", "NA", "NaN"}
+		missing = DefaultMissing()
 	}
 	found := c.Label == ""
 	for i, name := range names {

@@ -1,4 +1,3 @@
-// Package table holds rows of categories and numbers, as every model of the family takes them.
 package table
 
 import "math"
@@ -23,11 +22,23 @@ type Field struct {
 	Integer bool     `json:"integer,omitempty"` // a numeric field of whole numbers
 	Min     float64  `json:"min,omitempty"`     // least and greatest value of a numeric field
 	Max     float64  `json:"max,omitempty"`
+
+	// Edges make levels of a column of numbers: level 0 holds what is below Edges[0], level i what is in
+	// [Edges[i-1], Edges[i]), the last level the rest.
+	Edges []float64 `json:"edges,omitempty"`
+	// Other is the level of every text that is none of Levels, "" for an error.
+	Other string `json:"other,omitempty"`
+	// Missing are cells that mean "unknown" in this column, besides those of the schema.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // Schema is the fields of a table; names differ.
 type Schema struct {
 	Fields []Field `json:"fields"`
+	// Missing are the cells that mean "unknown" in every column.
+	Missing []string `json:"missing,omitempty"`
+	// Derive says how fields are made that no column of a file holds.
+	Derive []Derivation `json:"derive,omitempty"`
 }
 
 // Index finds a field by its name; -1 where there is none.
