@@ -119,22 +119,6 @@ type Intervener interface {
 	Intervene(set []Term) (Model, error)
 }
 
-// Node is the distribution of a field given its parents, for people.
-type Node struct {
-	Field   int
-	Parents []int
-	// Table has a row for each combination of the levels of the categorical parents, the last parent changing fastest:
-	// the probabilities of the levels of a categorical field; intercept, weight of each numeric parent and variance of
-	// a numeric one.
-	Table [][]float64
-}
-
-// Network is a model whose distribution is a product over fields.
-type Network interface {
-	// Nodes are in the order of the fields.
-	Nodes() []Node
-}
-
 // Structured says how fields depend on one another.
 type Structured interface {
 	// Edges lists them in the order of From, then To; score names their unit, such as "mutual information in nats".

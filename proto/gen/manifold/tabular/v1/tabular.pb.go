@@ -1457,7 +1457,8 @@ type Independence struct {
 	Degrees int32 `protobuf:"varint,4,opt,name=degrees,proto3" json:"degrees,omitempty"`
 	// Probability of so large a g were the terms independent.
 	PValue *float64 `protobuf:"fixed64,5,opt,name=p_value,json=pValue,proto3,oneof" json:"p_value,omitempty"`
-	// Whether the product may stand for the joint probability.
+	// Whether the product is the joint probability, within 1e-9; where rows are a sample, p_value says whether a difference
+	// may be chance.
 	Independent   bool `protobuf:"varint,6,opt,name=independent,proto3" json:"independent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

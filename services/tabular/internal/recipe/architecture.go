@@ -1,0 +1,8 @@
+package recipe
+
+// architectures are all kinds of models.
+func architectures() map[string]architecture {
+	return map[string]architecture{
+		"counting": {decodeAs[countingModel], openCounting},
+	}
+}

@@ -1,0 +1,132 @@
+package recipe
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/manifold-gen/manifold/shared/dataset"
+	"github.com/manifold-gen/manifold/shared/fault"
+
+	"github.com/manifold-gen/manifold/services/tabular/internal/table"
+)
+
+// entry is a registered table: drawn, or a file that is found by its checksum.
+type entry struct {
+	name, title, licence, origin string
+
+	draw     func() []byte // as CSV; nil for a file
+	noHeader bool
+	header   []string
+	declare  table.Declaration // what is known of the columns; a recipe's own words come before it
+}
+
+// entries are the registered tables, sorted by name: those that are drawn, and those of shared/dataset.
+func entries() []entry {
+	all := drawn()
+	for _, name := range dataset.TableNames() {
+		e, err := dataset.LookupTable(name)
+		if err != nil {
+			continue // the name is from the list
+		}
+		r := entry{name: e.Name, title: e.Title, licence: e.Licence, origin: e.Homepage, noHeader: e.Columns != nil,
+			header: e.Columns}
+		for _, column := range slices.Sorted(maps.Keys(e.Domains)) {
+			r.declare.Columns = append(r.declare.Columns, categorical(column, e.Domains[column]...))
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+func drawn() []entry {
+	return []entry{
+		{
+			name: "dice", title: "the 36 throws of two dice, with their sum", licence: "CC0-1.0", origin: "drawn", draw: dice,
+			declare: table.Declaration{Columns: []table.ColumnSpec{
+				categorical("red", pips(1, 6)...), categorical("blue", pips(1, 6)...), categorical("sum", pips(2, 12)...),
+			}},
+		},
+		{
+			name: "straws", title: "three draw straws, one of which is short: the 3 ways it can go", licence: "CC0-1.0",
+			origin: "drawn", draw: straws,
+			declare: table.Declaration{Columns: []table.ColumnSpec{
+				categorical("first", "short", "long"), categorical("second", "short", "long"),
+				categorical("third", "short", "long"),
+			}},
+		},
+	}
+}
+
+func categorical(name string, levels ...string) table.ColumnSpec {
+	return table.ColumnSpec{Name: name, Kind: "categorical", Levels: levels}
+}
+
+func pips(from, to int) []string {
+	var l []string
+	for i := from; i <= to; i++ {
+		l = append(l, fmt.Sprint(i))
+	}
+	return l
+}
+
+// Names lists the registered tables.
+func Names() []string {
+	var l []string
+	for _, e := range entries() {
+		l = append(l, e.name)
+	}
+	return l
+}
+
+// Titles says what each of Names holds.
+func Titles() []string {
+	var l []string
+	for _, e := range entries() {
+		l = append(l, e.title)
+	}
+	return l
+}
+
+func lookup(name string) (*entry, error) {
+	all := entries()
+	i := slices.IndexFunc(all, func(e entry) bool { return e.name == name })
+	if i < 0 {
+		return nil, fault.E(fault.NotFound, "DATASET_NOT_FOUND", "recipe.lookup", "no table %.80q, there are %s", name,
+			strings.Join(Names(), ", "))
+	}
+	return &all[i], nil
+}
+
+// describe adds what is known of the columns to what a recipe says.
+func (e *entry) describe(d *Data) {
+	d.NoHeader, d.Header = e.noHeader, e.header
+	d.Columns = slices.Clone(d.Columns)
+	for _, c := range e.declare.Columns {
+		if !slices.ContainsFunc(d.Columns, func(o table.ColumnSpec) bool { return o.Name == c.Name }) {
+			d.Columns = append(d.Columns, c)
+		}
+	}
+	if d.Derive == nil {
+		d.Derive = e.declare.Derive
+	}
+}
+
+// dice are all throws of two dice.
+func dice() []byte {
+	var b strings.Builder
+	b.WriteString("red,blue,sum\n")
+	for r := 1; r <= 6; r++ {
+		for u := 1; u <= 6; u++ {
+			fmt.Fprintf(&b, "%d,%d,%d\n", r, u, r+u)
+		}
+	}
+	return []byte(b.String())
+}
+
+// straws are the ways in which three can draw, one of the straws being short.
+func straws() []byte {
+	return []byte("first,second,third\nshort,long,long\nlong,short,long\nlong,long,short\n")
+}
