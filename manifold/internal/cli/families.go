@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/manifold-gen/manifold/services/diffusion"
+	"github.com/manifold-gen/manifold/services/tabular"
 	"github.com/manifold-gen/manifold/services/vae"
 	"github.com/manifold-gen/manifold/shared/dataset"
 	"github.com/manifold-gen/manifold/shared/modelstore"
@@ -48,6 +49,13 @@ var families = []family{
 		try: "manifold generate vae --model %s",
 		register: func(s *serve.Server, c familyConfig) error {
 			return vae.Register(s, vae.Config{Store: c.store, Data: c.data, Jobs: c.jobs, Preload: c.preload})
+		},
+	},
+	{
+		name: tabular.Family, starters: tabular.Starters, recipes: tabular.Recipes, recipe: tabular.Recipe,
+		train: tabular.Train, try: "manifold table profile --model %s",
+		register: func(s *serve.Server, c familyConfig) error {
+			return tabular.Register(s, tabular.Config{Store: c.store, Data: c.data, Jobs: c.jobs, Preload: c.preload})
 		},
 	},
 }
