@@ -53,3 +53,6 @@ func Train(ctx context.Context, text []byte, deps shared.Deps, events func(train
 	}
 	return r.Run(ctx, deps, events)
 }
+
+// CountingRecipe is the text of a recipe that counts some rows.
+func CountingRecipe(name string, data shared.Source) []byte { return recipe.Counting(name, data) }

@@ -41,6 +41,7 @@ type root struct {
 	Up       upCmd       `cmd:"" help:"Start the gateway, every service and the page in one process."`
 	Generate generateCmd `cmd:"" help:"Make something with a model."`
 	Latent   latentCmd   `cmd:"" help:"Codes of autoencoders and Boltzmann machines: encode, decode, walk, compare, score."`
+	Table    tableCmd    `cmd:"" help:"Questions to tables: probabilities, reasons, structure, new rows."`
 	Train    trainCmd    `cmd:"" help:"Train a model from a recipe, or from a folder of pictures."`
 	Eval     evalCmd     `cmd:"" help:"Measure a model's quality; writes JSON."`
 	Models   modelsCmd   `cmd:"" name:"models" help:"List, show and verify models."`

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
+	"github.com/manifold-gen/manifold/shared/recipe"
 
 	"github.com/manifold-gen/manifold/services/tabular/internal/counting"
 	"github.com/manifold-gen/manifold/services/tabular/internal/model"
@@ -124,4 +127,18 @@ func openCounting(m *modelstore.Manifest, s *stored) (model.Model, error) {
 		return nil, err
 	}
 	return counting.New(t, counts)
+}
+
+// Counting is the text of a recipe that counts some rows.
+func Counting(name string, data recipe.Source) []byte {
+	text, err := yaml.Marshal(struct {
+		Name         string        `yaml:"name"`
+		Family       string        `yaml:"family"`
+		Architecture string        `yaml:"architecture"`
+		Data         recipe.Source `yaml:"data"`
+	}{name, Family, "counting", data})
+	if err != nil {
+		panic(err) // strings always have a form in YAML
+	}
+	return text
 }

@@ -53,7 +53,7 @@ func nearest(name string, known []string) string {
 			best, at = d, i
 		}
 	}
-	if at < 0 || best > max(2, len([]rune(name))/3) {
+	if at < 0 || best > max(2, len([]rune(name))/3) || best >= len([]rune(name)) {
 		return ""
 	}
 	return known[at]

@@ -33,7 +33,7 @@ func methodOf(m model.Method) tabularv1.Method {
 	return tabularv1.Method_METHOD_UNSPECIFIED
 }
 
-// fewRows is how many rows a counted probability should rest on; effective samples likewise.
+// fewRows is how many rows a counted probability should rest on, of a table that has them; effective samples likewise.
 const fewRows = 30
 
 // Query gives a distribution or a probability.
@@ -100,7 +100,7 @@ func (s *Service) Query(ctx context.Context, req *tabularv1.QueryRequest) (*tabu
 				Variance: finite(a.Variance[i])})
 		}
 	}
-	r.Warnings = warnings(q, a, r.Independence)
+	r.Warnings = warnings(c.m.Profile.Rows, a, r.Independence)
 	return r, nil
 }
 
@@ -187,10 +187,10 @@ func (c *call) levels(targets []int, i int) []string {
 }
 
 // warnings are sentences about what to be careful with.
-func warnings(q *model.Query, a *model.Answer, i *tabularv1.Independence) []string {
+func warnings(rows int64, a *model.Answer, i *tabularv1.Independence) []string {
 	var w []string
 	switch {
-	case a.Counts != nil && a.Total < fewRows && len(q.Given) > 0:
+	case a.Counts != nil && a.Total < fewRows && rows >= fewRows:
 		w = append(w, fmt.Sprintf("Only %d rows fit the evidence; another sample of as many could look quite different.",
 			a.Total))
 	case !a.Method.Exact() && a.Effective < 10*fewRows:
