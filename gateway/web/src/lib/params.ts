@@ -18,9 +18,15 @@ export const defaults: Params = {
 
 export const limits = { steps: [1, 1000], guidance: [0, 10], n: [1, 64] } as const;
 
+const rooms = ["denoise", "latent", "tables"] as const;
+
+/** Room is a part of the page. */
+export type Room = (typeof rooms)[number];
+
 /** roomOf is the room that a link leads to; links without one are of the first. */
-export function roomOf(hash: string): "denoise" | "latent" {
-  return new URLSearchParams(hash.replace(/^#/, "")).get("room") === "latent" ? "latent" : "denoise";
+export function roomOf(hash: string): Room {
+  const room = new URLSearchParams(hash.replace(/^#/, "")).get("room");
+  return rooms.find((r) => r === room) ?? "denoise";
 }
 
 const maxSeed = (1n << 53n) - 1n;

@@ -125,6 +125,9 @@ func (s *Service) Describe(ctx context.Context, req *tabularv1.DescribeRequest) 
 		Answered: c.answered(engine.Timing{}), Architecture: c.m.Entry.Manifest.Architecture, Calls: calls(m),
 		Fields: fields(c.schema()), Rows: c.m.Profile.Rows, ScoreKind: modelv1.ScoreKind_SCORE_KIND_NONE,
 	}
+	if name := c.m.Entry.Manifest.Data.Name; slices.Contains(s.cfg.Files.Known(), name) {
+		r.DataSet = name
+	}
 	if _, ok := m.(model.Scorer); ok {
 		r.ScoreKind = modelv1.ScoreKind_SCORE_KIND_EXACT
 	}

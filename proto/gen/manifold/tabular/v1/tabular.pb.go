@@ -700,7 +700,9 @@ type DescribeResponse struct {
 	// Rows that the model was made of.
 	Rows int64 `protobuf:"varint,8,opt,name=rows,proto3" json:"rows,omitempty"`
 	// Kind of score that Score gives.
-	ScoreKind     v1.ScoreKind `protobuf:"varint,9,opt,name=score_kind,json=scoreKind,proto3,enum=manifold.model.v1.ScoreKind" json:"score_kind,omitempty"`
+	ScoreKind v1.ScoreKind `protobuf:"varint,9,opt,name=score_kind,json=scoreKind,proto3,enum=manifold.model.v1.ScoreKind" json:"score_kind,omitempty"`
+	// The registered table that the model was made of, as Report and Profile take it; empty for other rows.
+	DataSet       string `protobuf:"bytes,10,opt,name=data_set,json=dataSet,proto3" json:"data_set,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -796,6 +798,13 @@ func (x *DescribeResponse) GetScoreKind() v1.ScoreKind {
 		return x.ScoreKind
 	}
 	return v1.ScoreKind(0)
+}
+
+func (x *DescribeResponse) GetDataSet() string {
+	if x != nil {
+		return x.DataSet
+	}
+	return ""
 }
 
 // ProfileRequest names a model or a data set.
@@ -3689,7 +3698,7 @@ const file_manifold_tabular_v1_tabular_proto_rawDesc = "" +
 	"\x0fDescribeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tR\trequestId\"\x81\x03\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"\x9c\x03\n" +
 	"\x10DescribeResponse\x129\n" +
 	"\banswered\x18\x01 \x01(\v2\x1d.manifold.tabular.v1.AnsweredR\banswered\x12\"\n" +
 	"\farchitecture\x18\x02 \x01(\tR\farchitecture\x12\x14\n" +
@@ -3700,7 +3709,9 @@ const file_manifold_tabular_v1_tabular_proto_rawDesc = "" +
 	"\rinterventions\x18\a \x01(\bR\rinterventions\x12\x12\n" +
 	"\x04rows\x18\b \x01(\x03R\x04rows\x12;\n" +
 	"\n" +
-	"score_kind\x18\t \x01(\x0e2\x1c.manifold.model.v1.ScoreKindR\tscoreKind\"n\n" +
+	"score_kind\x18\t \x01(\x0e2\x1c.manifold.model.v1.ScoreKindR\tscoreKind\x12\x19\n" +
+	"\bdata_set\x18\n" +
+	" \x01(\tR\adataSet\"n\n" +
 	"\x0eProfileRequest\x12\x16\n" +
 	"\x05model\x18\x01 \x01(\tH\x00R\x05model\x12\x1b\n" +
 	"\bdata_set\x18\x02 \x01(\tH\x00R\adataSet\x12\x1d\n" +

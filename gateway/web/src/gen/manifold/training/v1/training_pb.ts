@@ -504,7 +504,7 @@ export type DatasetHeader = Message<"manifold.training.v1.DatasetHeader"> & {
   sha256: string;
 
   /**
-   * File format: zip (of pictures), idx or csv.
+   * File format: zip (of pictures), idx, csv, parquet or txt, as far as the family reads it.
    *
    * @generated from field: string format = 4;
    */
