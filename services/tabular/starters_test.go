@@ -13,7 +13,7 @@ import (
 var update = flag.String("update-starters", "", "folder to make the starters in anew")
 
 // starterNames are the recipes whose models come with the binary.
-var starterNames = []string{"dice", "straws"}
+var starterNames = []string{"asia", "dice", "sprinkler", "straws"}
 
 // TestUpdateStarters makes the starters when it is told to.
 func TestUpdateStarters(t *testing.T) {

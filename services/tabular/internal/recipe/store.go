@@ -117,7 +117,7 @@ func (s *stored) find(name string, d weights.DType, shape []int) (weights.Info, 
 		return info, fmt.Errorf("the tensor %.80q is missing", name)
 	case info.DType != d:
 		return info, fmt.Errorf("the tensor %.80q is of %s, want %s", name, info.DType, d)
-	case shape == nil && len(info.Shape) != 1, shape != nil && !slices.Equal(shape, info.Shape):
+	case len(shape) == 0 && len(info.Shape) != 1, len(shape) != 0 && !slices.Equal(shape, info.Shape):
 		return info, fmt.Errorf("the tensor %.80q has the shape %v, want %v", name, info.Shape, shape)
 	}
 	s.claimed[name] = true

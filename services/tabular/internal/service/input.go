@@ -318,12 +318,13 @@ func valueOf(t *table.Table, row, field int) *tabularv1.Value {
 	return &tabularv1.Value{Kind: &tabularv1.Value_Missing{Missing: true}}
 }
 
-func rowsOf(t *table.Table) []*tabularv1.Row {
-	rows := make([]*tabularv1.Row, t.Rows)
+// rowsOf are the rows of a table from one up to another.
+func rowsOf(t *table.Table, from, to int) []*tabularv1.Row {
+	rows := make([]*tabularv1.Row, to-from)
 	for r := range rows {
 		rows[r] = &tabularv1.Row{Values: make([]*tabularv1.Value, len(t.Columns))}
 		for i := range t.Columns {
-			rows[r].Values[i] = valueOf(t, r, i)
+			rows[r].Values[i] = valueOf(t, from+r, i)
 		}
 	}
 	return rows

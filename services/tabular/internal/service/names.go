@@ -16,6 +16,8 @@ func unknown(what, name string, known []string) string {
 	text := fmt.Sprintf("there is no %s %.80q", what, name)
 	if near := nearest(name, known); near != "" {
 		text += fmt.Sprintf(", did you mean %q?", near)
+	} else {
+		text += "."
 	}
 	return text + " There " + areAll(known)
 }

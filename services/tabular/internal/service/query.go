@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	tabularv1 "github.com/manifold-gen/manifold/proto/gen/manifold/tabular/v1"
+	"github.com/manifold-gen/manifold/services/tabular/internal/counting"
 	"github.com/manifold-gen/manifold/services/tabular/internal/engine"
 	"github.com/manifold-gen/manifold/services/tabular/internal/model"
 	"github.com/manifold-gen/manifold/services/tabular/internal/table"
@@ -221,4 +222,19 @@ func degrees(n int32) string {
 		return "1 degree of freedom"
 	}
 	return fmt.Sprintf("%d degrees of freedom", n)
+}
+
+// methodsOf are those that a model answers questions by.
+func methodsOf(m model.Model) []tabularv1.Method {
+	switch m.(type) {
+	case *counting.Model:
+		return []tabularv1.Method{tabularv1.Method_METHOD_COUNTING}
+	case model.Intervener:
+		return []tabularv1.Method{tabularv1.Method_METHOD_ENUMERATION, tabularv1.Method_METHOD_VARIABLE_ELIMINATION,
+			tabularv1.Method_METHOD_JUNCTION_TREE, tabularv1.Method_METHOD_LIKELIHOOD_WEIGHTING,
+			tabularv1.Method_METHOD_GIBBS}
+	case model.Querier:
+		return []tabularv1.Method{tabularv1.Method_METHOD_ENUMERATION}
+	}
+	return nil
 }

@@ -27,6 +27,9 @@ const (
 	kindsOfEvents = 8
 )
 
+// pieceRows is how many rows a piece of work makes where chunks are smaller.
+const pieceRows = 4096
+
 // sampling is a Sample request with all defaults filled in.
 type sampling struct {
 	n, at  int64
@@ -102,7 +105,8 @@ func (c *call) stream(ctx context.Context, p *sampling, send func(*tabularv1.Sam
 			}
 			break
 		}
-		rows := min(int64(p.chunk), p.n-p.at)
+		// One piece of work is many chunks where these are small: what a condition costs, it costs once a piece.
+		rows := min(int64(p.chunk)*max(1, pieceRows/int64(p.chunk)), p.n-p.at)
 		t := table.New(c.schema(), int(rows))
 		took, failed := c.m.Do(ctx, engine.Sampling, int(rows), func(context.Context) error {
 			return p.model.Sample(t, rng.New(c.seed), uint64(p.at), p.given)
@@ -111,13 +115,17 @@ func (c *call) stream(ctx context.Context, p *sampling, send func(*tabularv1.Sam
 			return fault.Wrap(c.op, failed)
 		}
 		total.Add(took)
-		first := p.at
-		p.at += rows
-		err = send(event(p.at, kindRows, &tabularv1.SampleResponse{Event: &tabularv1.SampleResponse_Rows{
-			Rows: &tabularv1.SampleRows{First: first, Rows: rowsOf(t)},
-		}}))
-		if err == nil && p.states && p.at < p.n {
-			err = send(c.state(p))
+		for from := 0; err == nil && from < t.Rows; {
+			to := min(t.Rows, from+p.chunk)
+			first := p.at
+			p.at += int64(to - from)
+			err = send(event(p.at, kindRows, &tabularv1.SampleResponse{Event: &tabularv1.SampleResponse_Rows{
+				Rows: &tabularv1.SampleRows{First: first, Rows: rowsOf(t, from, to)},
+			}}))
+			if err == nil && p.states && p.at < p.n {
+				err = send(c.state(p))
+			}
+			from = to
 		}
 	}
 	if err != nil {

@@ -121,7 +121,9 @@ func (s *Service) Describe(ctx context.Context, req *tabularv1.DescribeRequest) 
 	}
 	defer c.free()
 	m := c.m.Model
+	_, causal := m.(model.Intervener)
 	r := &tabularv1.DescribeResponse{
+		Interventions: causal, Methods: methodsOf(m),
 		Answered: c.answered(engine.Timing{}), Architecture: c.m.Entry.Manifest.Architecture, Calls: calls(m),
 		Fields: fields(c.schema()), Rows: c.m.Profile.Rows, ScoreKind: modelv1.ScoreKind_SCORE_KIND_NONE,
 	}
