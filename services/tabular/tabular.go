@@ -1,6 +1,7 @@
 // Package tabular is the family of models of tables: counting, naive Bayes and its discriminative twin, Bayesian
 // networks, and samplers of synthetic rows. It registers tabular.v1, model.v1 and training.v1 on a server, fits
-// recipes, and measures. It is the one package of this module that others may import; everything else lies below internal.
+// recipes, and measures. It is the one package of this module that others may import; everything else lies below
+// internal.
 //
 // A program that wants answers and no port uses Connect: the same services over a connection in memory.
 package tabular

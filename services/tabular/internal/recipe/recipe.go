@@ -50,7 +50,6 @@ type fitted struct {
 	config any      // for the manifest
 	store  *tensors // the model
 	about  []string // sentences for the card
-	target string   // "" where nothing is predicted
 }
 
 // architecture is how recipes of one kind are read and how its published models are made.

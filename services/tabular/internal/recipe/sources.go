@@ -2,8 +2,6 @@ package recipe
 
 import (
 	"context"
-	"errors"
-	"io"
 
 	"github.com/manifold-gen/manifold/shared/fault"
 
@@ -64,21 +62,4 @@ func (b *both) Next(t *table.Table) (int, error) {
 func wrongPrevious(p *previous) error {
 	return fault.E(fault.Precondition, "NOT_SUPPORTED", "recipe.Fit", "rows cannot be added to %s, a %s", p.entry.Ref(),
 		p.entry.Manifest.Architecture)
-}
-
-// drain reads a source to its end.
-func drain(s table.Source, do func(t *table.Table, rows int) error) error {
-	t := table.New(s.Schema(), chunk)
-	for {
-		n, err := s.Next(t)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = do(t, n)
-		}
-		if err != nil {
-			return err
-		}
-	}
 }

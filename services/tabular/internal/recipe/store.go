@@ -124,12 +124,6 @@ func (s *stored) find(name string, d weights.DType, shape []int) (weights.Info, 
 	return info, nil
 }
 
-// has says whether there is a tensor of that name.
-func (s *stored) has(name string) bool {
-	_, ok := s.file.Info(name)
-	return ok
-}
-
 // floats reads a copy of numbers, all of them finite or, where the model may hold such, infinite.
 func (s *stored) floats(name string, infinite bool, shape ...int) ([]float64, error) {
 	if _, err := s.find(name, weights.F64, shape); err != nil {
