@@ -39,8 +39,9 @@ type tableFrom struct {
 }
 
 // table connects to the family's service in this process. The rows of a file are counted first.
-func (g *Globals) table(ctx context.Context, from tableFrom) (c tabularv1.TabularServiceClient, model string, done func(),
-	err error) {
+func (g *Globals) table(
+	ctx context.Context, from tableFrom,
+) (c tabularv1.TabularServiceClient, model string, done func(), err error) {
 	given := 0
 	for _, s := range []string{from.Model, from.File, from.Data} {
 		if s != "" {
@@ -67,7 +68,8 @@ func (g *Globals) table(ctx context.Context, from tableFrom) (c tabularv1.Tabula
 		clean = func() { _ = os.RemoveAll(dir) } // a temporary folder
 		model = "counted"
 		source := recipe.Source{Name: from.Data, File: from.File}
-		if store, err = modelstore.OpenFolders([]string{filepath.Join(dir, "models")}, filepath.Join(dir, "cache")); err == nil {
+		folders := []string{filepath.Join(dir, "models")}
+		if store, err = modelstore.OpenFolders(folders, filepath.Join(dir, "cache")); err == nil {
 			deps := recipe.Deps{Store: store, Data: data, Runs: filepath.Join(dir, "runs")}
 			_, err = tabular.Train(ctx, tabular.CountingRecipe(model, source), deps, nil)
 		}
@@ -163,15 +165,21 @@ func (g *Globals) printField(rows int64, p *tabularv1.FieldProfile) {
 			fmt.Fprintf(w, "  and %d more\t\t\n", len(p.GetCounts())-i)
 			break
 		}
-		name := ""
-		if f.GetKind() == tabularv1.Kind_KIND_NUMERIC {
-			name = strconv.FormatFloat(p.GetEdges()[i], 'g', 5, 64)
-		} else {
+		name := strconv.FormatFloat(at(p.GetEdges(), i), 'g', 5, 64)
+		if f.GetKind() == tabularv1.Kind_KIND_CATEGORICAL {
 			name = f.GetLevels()[i]
 		}
 		fmt.Fprintf(w, "  %s\t%s\t%d\n", name, share(float64(n)/float64(max(1, rows)), 24), n)
 	}
 	_ = w.Flush() // the writer below reports what goes wrong
+}
+
+// at is the element i of a list, 0 beyond its end.
+func at(x []float64, i int) float64 {
+	if i < len(x) {
+		return x[i]
+	}
+	return 0
 }
 
 type tableQueryCmd struct {
@@ -185,8 +193,8 @@ type tableQueryCmd struct {
 
 // Help is shown below the flags.
 func (tableQueryCmd) Help() string {
-	return `A question is P(left | right); the P( ) may be left out. Left are columns, whose joint distribution is asked for, or
-conditions, whose probability is. Right is what is known and, in do( ), what is set from outside.
+	return `A question is P(left | right); the P( ) may be left out. Left are columns, whose joint distribution is asked for,
+or conditions, whose probability is. Right is what is known and, in do( ), what is set from outside.
 
   Survived                        every level's share
   Survived | Sex=female           among women

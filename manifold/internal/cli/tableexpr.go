@@ -109,7 +109,8 @@ func parseQuestion(s string, fields []*tabularv1.Field) (*question, error) {
 		}
 	}
 	if len(p.tokens) > 0 {
-		return nil, fmt.Errorf("%q is too much; a question is P(left | right), as in Survived | Sex=female", p.tokens[0].text)
+		return nil, fmt.Errorf("%q is too much; a question is P(left | right), as in Survived | Sex=female",
+			p.tokens[0].text)
 	}
 	if len(q.targets) > 0 && len(q.event) > 0 {
 		return nil, fmt.Errorf("%s and %s: before the | stand either fields or conditions", q.targets[0],
@@ -174,7 +175,8 @@ func (p *parser) condition(name string, to *[]*tabularv1.Condition) error {
 		return err
 	}
 	c := &tabularv1.Condition{Field: name}
-	if i := slices.IndexFunc(*to, func(o *tabularv1.Condition) bool { return o.GetField() == name }); i >= 0 && sign != "=" {
+	i := slices.IndexFunc(*to, func(o *tabularv1.Condition) bool { return o.GetField() == name })
+	if i >= 0 && sign != "=" {
 		c = (*to)[i]
 	} else {
 		*to = append(*to, c)

@@ -137,8 +137,9 @@ type tableReportCmd struct {
 
 // Help is shown below the flags.
 func (tableReportCmd) Help() string {
-	return `Fidelity: how near the distributions of columns and pairs of columns are. Utility: a classifier that learns from synthetic
-rows, tested on real ones. Privacy: how near synthetic rows come to real ones, beside how near unseen real ones do.
+	return `Fidelity: how near the distributions of columns and pairs of columns are. Utility: a classifier that
+learns from synthetic rows, tested on real ones. Privacy: how near synthetic rows come to real ones, beside how near
+unseen real ones do.
 
   manifold table report --model adult-copula --table adult --target income`
 }

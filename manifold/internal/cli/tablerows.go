@@ -155,7 +155,7 @@ func (c tableSampleCmd) Run(ctx context.Context, g *Globals) error {
 	if err != nil {
 		return serve.FromStatus("table", err)
 	}
-	out := io.Writer(g.out)
+	out := g.out
 	var file *os.File
 	if c.Out != "" {
 		if file, err = os.Create(c.Out); err != nil {
@@ -171,8 +171,8 @@ func (c tableSampleCmd) Run(ctx context.Context, g *Globals) error {
 		return err
 	}
 	a := end.GetAnswered()
-	fmt.Fprintf(g.err, "%d rows, seed %d, model %.12s, %.3g s of computing\n", end.GetRows(), a.GetSeed(), a.GetModelDigest(),
-		a.GetCompute().AsDuration().Seconds())
+	fmt.Fprintf(g.err, "%d rows, seed %d, model %.12s, %.3g s of computing\n", end.GetRows(), a.GetSeed(),
+		a.GetModelDigest(), a.GetCompute().AsDuration().Seconds())
 	return nil
 }
 
