@@ -34,6 +34,13 @@ type Fit struct {
 
 // Run fits and publishes. It says how many rows the model is made of.
 func (f *Fit) Run(ctx context.Context, files jobs.Files) (e modelstore.Entry, rows int64, err error) {
+	var before *previous
+	if f.Update != "" {
+		before = &previous{entry: f.Entry, model: f.Model, profile: f.Profile}
+		if !architectures()[f.Entry.Manifest.Architecture].sums {
+			return e, 0, wrongPrevious(before)
+		}
+	}
 	r, err := f.recipe()
 	if err != nil {
 		return e, 0, err
@@ -59,10 +66,6 @@ func (f *Fit) Run(ctx context.Context, files jobs.Files) (e modelstore.Entry, ro
 	}
 	if err != nil {
 		return e, 0, err
-	}
-	var before *previous
-	if f.Update != "" {
-		before = &previous{entry: f.Entry, model: f.Model, profile: f.Profile}
 	}
 	switch {
 	case f.CSV != nil:

@@ -56,9 +56,6 @@ func (n *networkModel) given() (*bayesnet.Network, error) {
 }
 
 func (n *networkModel) fit(ctx context.Context, t *training) (*fitted, error) {
-	if t.before != nil {
-		return nil, wrongPrevious(t.before)
-	}
 	net, err := n.given()
 	if err != nil {
 		return nil, err

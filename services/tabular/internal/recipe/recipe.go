@@ -56,6 +56,8 @@ type fitted struct {
 type architecture struct {
 	decode func(text []byte) (*Recipe, error)
 	open   func(m *modelstore.Manifest, s *stored) (model.Model, error)
+	// sums says that a model is made of sums over rows, to which those of more rows can be added.
+	sums bool
 }
 
 // document is a Recipe whose model is of a known type, as it is read.

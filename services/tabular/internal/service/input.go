@@ -19,8 +19,8 @@ const (
 	maxTerms       = 64
 	maxIndependent = 6 // terms of an event whose independence is asked for
 	minSamples     = 100
-	maxSamples     = 10_000_000
-	defaultSamples = 100_000
+	maxSamples     = 2_000_000
+	defaultSamples = 20_000
 	maxSampled     = 10_000_000
 	defaultSampled = 100
 	maxChunk       = 10_000

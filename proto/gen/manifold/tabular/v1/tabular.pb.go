@@ -1146,7 +1146,7 @@ type QueryRequest struct {
 	Do []*Condition `protobuf:"bytes,5,rep,name=do,proto3" json:"do,omitempty"`
 	// How to find it.
 	Method Method `protobuf:"varint,6,opt,name=method,proto3,enum=manifold.tabular.v1.Method" json:"method,omitempty"`
-	// Samples of a sampled method, 100 to 10,000,000; unset means 100,000.
+	// Samples of a sampled method, 100 to 2,000,000; unset means 20,000.
 	Samples *int32 `protobuf:"varint,7,opt,name=samples,proto3,oneof" json:"samples,omitempty"`
 	// Seed of a sampled method, 0 to 2^53-1; unset: the server draws one and returns it.
 	Seed *uint64 `protobuf:"varint,8,opt,name=seed,proto3,oneof" json:"seed,omitempty"`
