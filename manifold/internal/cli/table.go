@@ -193,8 +193,8 @@ type tableQueryCmd struct {
 
 // Help is shown below the flags.
 func (tableQueryCmd) Help() string {
-	return `A question is P(left | right); the P( ) may be left out. Left are columns, whose joint distribution is asked for,
-or conditions, whose probability is. Right is what is known and, in do( ), what is set from outside.
+	return `A question is P(left | right); the P( ) may be left out. Left are columns, whose joint distribution is asked
+for, or conditions, whose probability is. Right is what is known and, in do( ), what is set from outside.
 
   Survived                        every level's share
   Survived | Sex=female           among women
