@@ -13,7 +13,8 @@ import (
 var update = flag.String("update-starters", "", "folder to make the starters in anew")
 
 // starterNames are the recipes whose models come with the binary.
-var starterNames = []string{"asia", "dice", "sprinkler", "straws"}
+var starterNames = []string{"asia", "dice", "sprinkler", "straws", "titanic", "titanic-bayes",
+	"titanic-network"}
 
 // TestUpdateStarters makes the starters when it is told to.
 func TestUpdateStarters(t *testing.T) {

@@ -111,7 +111,7 @@ type tableProfileCmd struct{ tableFrom }
 func (tableProfileCmd) Help() string {
 	return `Examples:
   manifold table profile --file passengers.csv
-  manifold table profile --model titanic-like`
+  manifold table profile --model titanic`
 }
 
 // Run prints what the columns hold.

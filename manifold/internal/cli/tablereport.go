@@ -141,7 +141,7 @@ func (tableReportCmd) Help() string {
 learns from synthetic rows, tested on real ones. Privacy: how near synthetic rows come to real ones, beside how near
 unseen real ones do.
 
-  manifold table report --model adult-copula --table adult --target income`
+  manifold table report --model titanic-network --table titanic-1912 --target survived`
 }
 
 // Run reports.

@@ -27,8 +27,8 @@ type tableExplainCmd struct {
 // Help is shown below the flags.
 func (tableExplainCmd) Help() string {
 	return `Examples:
-  manifold table explain --model titanic-bayes 'Sex=female, Pclass=3, Age=22'
-  manifold table explain --model titanic-logistic 'Sex=male, Pclass=1' --level 1
+  manifold table explain --model titanic-bayes 'sex=female, class=third'
+  manifold table explain --model titanic-bayes 'sex=male, age=child' --level yes
 
 The contributions are nats of log-odds: they add up to that of the level against all others. 0.69 doubles the odds.`
 }
@@ -128,8 +128,8 @@ type tableSampleCmd struct {
 // Help is shown below the flags.
 func (tableSampleCmd) Help() string {
 	return `Examples:
-  manifold table sample --model titanic-like -n 1000 --seed 1 --out passengers.csv
-  manifold table sample --model titanic-like -n 5 --given 'Survived=1, Sex=male'
+  manifold table sample --model titanic-network -n 1000 --seed 1 --out passengers.csv
+  manifold table sample --model titanic-network -n 5 --given 'survived=yes, sex=male'
 
 Row i depends on the model, the seed and i alone.`
 }

@@ -3,7 +3,8 @@ package recipe
 // architectures are all kinds of models.
 func architectures() map[string]architecture {
 	return map[string]architecture{
-		"bayes-net": {decodeAs[networkModel], openNetwork, false},
-		"counting":  {decodeAs[countingModel], openCounting, true},
+		"bayes-net":   {decode: decodeAs[networkModel], open: openNetwork},
+		"counting":    {decode: decodeAs[countingModel], open: openCounting, sums: true},
+		"naive-bayes": {decode: decodeAs[naiveModel], open: openNaive},
 	}
 }

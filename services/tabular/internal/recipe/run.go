@@ -30,8 +30,8 @@ type training struct {
 	recipe *Recipe
 	data   *Table // nil for a model that needs none
 	schema *table.Schema
-	tell   func(losses map[string]float64, format string, args ...any) // of progress, in words
-	before *previous                                                   // the model that rows are added to; nil for none
+	tell   func(losses map[string]float64) // of progress
+	before *previous                       // the model that rows are added to; nil for none
 }
 
 // previous is a published model whose rows are added to.
@@ -42,12 +42,12 @@ type previous struct {
 }
 
 // all reads the training rows into memory.
-func (t *training) all() (*table.Table, error) {
+func (t *training) all(ctx context.Context) (*table.Table, error) {
 	s, err := t.data.Train()
 	if err != nil {
 		return nil, err
 	}
-	return table.ReadAll(s, mostRows)
+	return table.ReadAll(until(ctx, s), mostRows)
 }
 
 // field finds the field that a recipe names.
@@ -114,7 +114,7 @@ func (r *Recipe) build(
 		report(train.Stepped, nil)
 		return ctx.Err()
 	}
-	t := &training{recipe: r, data: data, before: before, tell: func(losses map[string]float64, _ string, _ ...any) {
+	t := &training{recipe: r, data: data, before: before, tell: func(losses map[string]float64) {
 		report(train.Stepped, losses)
 	}}
 	p := &profile.Profile{}
@@ -200,15 +200,15 @@ func measure(ctx context.Context, f *fitted, data *Table) (map[string]float64, e
 		m["impossible"] = float64(t.Rows-possible) / float64(t.Rows)
 	}
 	if e, ok := f.model.(model.Explainer); ok {
-		if err := classify(m, e, t); err != nil {
+		if err := predictions(m, e, t); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
 }
 
-// classify measures predictions of the rows whose target is known.
-func classify(m map[string]float64, e model.Explainer, t *table.Table) error {
+// predictions measures predictions of the rows whose target is known.
+func predictions(m map[string]float64, e model.Explainer, t *table.Table) error {
 	levels := len(t.Schema.Fields[e.Target()].Levels)
 	p := make([]float64, t.Rows*levels)
 	if err := e.Predict(p, t); err != nil {

@@ -57,6 +57,16 @@ func drawn() []entry {
 				categorical("third", "short", "long"),
 			}},
 		},
+		{
+			name: "titanic-1912", title: "the 2,201 people aboard the Titanic by class, sex, age and fate",
+			licence: "public domain", draw: aboard,
+			origin: "Report on the Loss of the \"Titanic\" (S.S.), British Board of Trade Inquiry, 1912, as R. J. M. Dawson " +
+				"tabulates it (Journal of Statistics Education 3, 1995)",
+			declare: table.Declaration{Columns: []table.ColumnSpec{
+				categorical("class", "first", "second", "third", "crew"), categorical("sex", "female", "male"),
+				categorical("age", "child", "adult"), categorical("survived", "no", "yes"),
+			}},
+		},
 	}
 }
 
@@ -129,4 +139,28 @@ func dice() []byte {
 // straws are the ways in which three can draw, one of the straws being short.
 func straws() []byte {
 	return []byte("first,second,third\nshort,long,long\nlong,short,long\nlong,long,short\n")
+}
+
+// fates are the people aboard the Titanic, by class; the last is the crew.
+var fates = []struct {
+	sex, age    string
+	lost, saved [4]int
+}{
+	{"male", "child", [4]int{0, 0, 35, 0}, [4]int{5, 11, 13, 0}},
+	{"female", "child", [4]int{0, 0, 17, 0}, [4]int{1, 13, 14, 0}},
+	{"male", "adult", [4]int{118, 154, 387, 670}, [4]int{57, 14, 75, 192}},
+	{"female", "adult", [4]int{4, 13, 89, 3}, [4]int{140, 80, 76, 20}},
+}
+
+// aboard has a row for everybody aboard the Titanic.
+func aboard() []byte {
+	var b strings.Builder
+	b.WriteString("class,sex,age,survived\n")
+	for _, f := range fates {
+		for c, class := range []string{"first", "second", "third", "crew"} {
+			line := class + "," + f.sex + "," + f.age + ","
+			b.WriteString(strings.Repeat(line+"no\n", f.lost[c]) + strings.Repeat(line+"yes\n", f.saved[c]))
+		}
+	}
+	return []byte(b.String())
 }

@@ -1,0 +1,53 @@
+package recipe
+
+import (
+	"context"
+
+	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/tensor/rng"
+
+	"github.com/manifold-gen/manifold/services/tabular/internal/structure"
+)
+
+// learn finds the parents of every field.
+func (n *networkModel) learn(ctx context.Context, t *training, required, forbidden [][2]int) ([][]int, error) {
+	if n.Learn == "chow-liu" {
+		root := 0
+		if n.Root != "" {
+			var err error
+			if root, err = t.field("model.root", n.Root); err != nil {
+				return nil, err
+			}
+		}
+		s, err := t.data.Train()
+		if err != nil {
+			return nil, err
+		}
+		pairs, err := structure.CountPairs(until(ctx, s))
+		if err != nil {
+			return nil, err
+		}
+		parents, _, err := structure.ChowLiu(pairs, root)
+		return parents, err
+	}
+	all, err := t.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	score := structure.BIC
+	if n.Score != "" {
+		if score, err = structure.ParseScore(n.Score); err != nil {
+			return nil, err
+		}
+	}
+	if n.Learn == "hill-climb" {
+		f, err := structure.HillClimb(all, structure.HillOptions{Score: score, MaxParents: n.MaxParents, Tabu: 10,
+			Stream: rng.New(t.recipe.Seed), Required: required, Forbidden: forbidden})
+		if err != nil {
+			return nil, err
+		}
+		t.tell(map[string]float64{"negative_score": -f.Score / float64(max(1, all.Rows))})
+		return f.Parents, nil
+	}
+	return nil, fault.InvalidField("recipe.learn", "model.learn", "%.40q is not built in", n.Learn)
+}
