@@ -215,7 +215,7 @@ func TestPrivateNetwork(t *testing.T) {
 	}
 	for what, model := range map[string]string{
 		"cycle":        `{edges: [[class, survived], [survived, class]]}`,
-		"no field":     `{edges: [[clas, survived]]}`,
+		"no field":     `{edges: [[klass, survived]]}`,
 		"chow-liu":     `{learn: guess}`,
 		"bic":          `{learn: hill-climb, score: best}`,
 		"model.target": `{}`,

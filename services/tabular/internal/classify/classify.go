@@ -31,16 +31,17 @@ type Naive struct {
 func New(n *bayesnet.Network, target int) (*Naive, error) {
 	const op = "classify.New"
 	fields := n.Schema().Fields
-	if target < 0 || target >= len(fields) || fields[target].Kind != table.Categorical || len(fields[target].Levels) < 2 {
-		return nil, fault.E(fault.Invalid, "BAD_TARGET", op, "the target is field %d of %d; it must have two levels or more",
-			target, len(fields))
+	if target < 0 || target >= len(fields) || fields[target].Kind != table.Categorical ||
+		len(fields[target].Levels) < 2 {
+		return nil, fault.E(fault.Invalid, "BAD_TARGET", op,
+			"the target is field %d of %d; it must have two levels or more", target, len(fields))
 	}
 	for v, d := range n.Nodes() {
 		if v == target && len(d.Parents) == 0 || v != target && len(d.Parents) == 1 && d.Parents[0] == target {
 			continue
 		}
-		return nil, fault.E(fault.Invalid, "NOT_NAIVE", op, "the field %.80q has %d parents; in naive Bayes the target %.80q "+
-			"is the one parent of all others", fields[v].Name, len(d.Parents), fields[target].Name)
+		return nil, fault.E(fault.Invalid, "NOT_NAIVE", op, "the field %.80q has %d parents; in naive Bayes the target "+
+			"%.80q is the one parent of all others", fields[v].Name, len(d.Parents), fields[target].Name)
 	}
 	return &Naive{Network: n, target: target}, nil
 }
@@ -114,8 +115,8 @@ func (m *Naive) Predict(dst []float64, t *table.Table) error {
 func (m *Naive) Explain(t *table.Table, row int, level int32) ([]model.Contribution, error) {
 	n := len(m.Schema().Fields[m.target].Levels)
 	if row < 0 || row >= t.Rows || level < 0 || int(level) >= n {
-		return nil, fault.E(fault.Invalid, "BAD_SHAPE", "classify.Explain", "row %d of %d, level %d of %d", row, t.Rows, level,
-			n)
+		return nil, fault.E(fault.Invalid, "BAD_SHAPE", "classify.Explain", "row %d of %d, level %d of %d", row, t.Rows,
+			level, n)
 	}
 	log, one := make([]float64, n), make([]float64, n)
 	m.prior(log)

@@ -58,8 +58,8 @@ func (n *naiveModel) fit(ctx context.Context, t *training) (*fitted, error) {
 		return nil, err
 	}
 	f := fittedNetwork(naive{m}, net, n.Target)
-	f.about = []string{fmt.Sprintf("Naive Bayes: %s, and the %d other fields as if they were independent given it.", n.Target,
-		len(parents)-1)}
+	f.about = []string{fmt.Sprintf("Naive Bayes: %s, and the %d other fields as if they were independent given it.",
+		n.Target, len(parents)-1)}
 	return f, nil
 }
 

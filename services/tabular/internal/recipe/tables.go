@@ -44,7 +44,8 @@ func entries() []entry {
 func drawn() []entry {
 	return []entry{
 		{
-			name: "dice", title: "the 36 throws of two dice, with their sum", licence: "CC0-1.0", origin: "drawn", draw: dice,
+			name: "dice", title: "the 36 throws of two dice, with their sum", licence: "CC0-1.0", origin: "drawn",
+			draw: dice,
 			declare: table.Declaration{Columns: []table.ColumnSpec{
 				categorical("red", pips(1, 6)...), categorical("blue", pips(1, 6)...), categorical("sum", pips(2, 12)...),
 			}},

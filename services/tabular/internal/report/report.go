@@ -56,8 +56,8 @@ const (
 func Make(ctx context.Context, in Input) (*Report, error) {
 	for _, t := range []*table.Table{in.Train, in.Unseen, in.Synthetic} {
 		if t.Rows == 0 {
-			return nil, fault.E(fault.Invalid, "TOO_FEW_ROWS", "report.Make", "%d rows to learn from, %d unseen, %d synthetic; "+
-				"none of them may be 0", in.Train.Rows, in.Unseen.Rows, in.Synthetic.Rows)
+			return nil, fault.E(fault.Invalid, "TOO_FEW_ROWS", "report.Make", "%d rows to learn from, %d unseen, %d "+
+				"synthetic; none of them may be 0", in.Train.Rows, in.Unseen.Rows, in.Synthetic.Rows)
 		}
 	}
 	r := &Report{}
@@ -104,9 +104,9 @@ func (r *Report) fidelity(ctx context.Context, in Input) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			real := joint(in.Train, profiles[0], a, b)
-			sum += variation(real, joint(in.Synthetic, profiles[0], a, b))
-			base += variation(real, joint(in.Unseen, profiles[0], a, b))
+			seen := joint(in.Train, profiles[0], a, b)
+			sum += variation(seen, joint(in.Synthetic, profiles[0], a, b))
+			base += variation(seen, joint(in.Unseen, profiles[0], a, b))
 			pairs++
 		}
 	}
@@ -220,14 +220,14 @@ func (r *Report) utility(ctx context.Context, in Input) error {
 	if err != nil {
 		return err
 	}
-	real, err := test(in.Train, in.Unseen, in.Target)
+	seen, err := test(in.Train, in.Unseen, in.Target)
 	if err != nil {
 		return err
 	}
 	const against = "trained on real rows"
-	r.add("utility", "accuracy, trained on synthetic rows, tested on real ones", made.accuracy, &real.accuracy, against)
-	r.add("utility", "F1 of the rarest level of the two or more", made.f1, &real.f1, against)
-	r.add("utility", "log-loss, nats", made.loss, &real.loss, against)
+	r.add("utility", "accuracy, trained on synthetic rows, tested on real ones", made.accuracy, &seen.accuracy, against)
+	r.add("utility", "F1 of the rarest level", made.f1, &seen.f1, against)
+	r.add("utility", "log-loss, nats", made.loss, &seen.loss, against)
 	return ctx.Err()
 }
 
@@ -317,16 +317,16 @@ func (r *Report) privacy(ctx context.Context, in Input) error {
 	if err != nil {
 		return err
 	}
-	real, err := nearest(ctx, front(in.Unseen, mostNear), train, scale)
+	seen, err := nearest(ctx, front(in.Unseen, mostNear), train, scale)
 	if err != nil {
 		return err
 	}
 	const against = "unseen real rows"
-	mean := average(real)
+	mean := average(seen)
 	r.add("privacy", "mean distance to the closest row that was learned from, 0 to 1", average(made), &mean, against)
-	low := quantile(real, 0.05)
+	low := quantile(seen, 0.05)
 	r.add("privacy", "5th percentile of that distance", quantile(made, 0.05), &low, against)
-	copies := zeros(real)
+	copies := zeros(seen)
 	r.add("privacy", "share of rows that are copies of one that was learned from", zeros(made), &copies, against)
 	return nil
 }

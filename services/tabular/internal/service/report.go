@@ -57,8 +57,8 @@ func (s *Service) Report(ctx context.Context, req *tabularv1.ReportRequest) (*ta
 			maxReported); err != nil {
 			return err
 		}
-		if real := in.Train.Rows + in.Unseen.Rows; real < minReported {
-			return fault.InvalidField(op, "real", "%d rows, want %d to %d", real, minReported, maxReported)
+		if all := in.Train.Rows + in.Unseen.Rows; all < minReported {
+			return fault.InvalidField(op, "real", "%d rows, want %d to %d", all, minReported, maxReported)
 		}
 		if n == 0 {
 			n = in.Train.Rows
@@ -86,8 +86,8 @@ func (c *call) reportTarget(name string) (int, error) {
 			return 0, err
 		}
 		if f := &c.schema().Fields[i]; f.Kind != table.Categorical || len(f.Levels) < 2 {
-			return 0, fault.InvalidField(c.op, "target", "%.80q is numeric, or has one level only; the utility needs two or more",
-				f.Name)
+			return 0, fault.InvalidField(c.op, "target",
+				"%.80q is numeric, or has one level only; the utility needs two or more", f.Name)
 		}
 		return i, nil
 	}
@@ -102,9 +102,18 @@ func (c *call) reportTarget(name string) (int, error) {
 	return -1, nil
 }
 
+// some are rows at random: tables come sorted.
+func (c *call) some(t *table.Table, n int) []*tabularv1.Row {
+	var rows []int
+	for _, r := range rng.New(c.seed).Perm(t.Rows, 0)[:min(n, t.Rows)] {
+		rows = append(rows, int(r))
+	}
+	return rowsOf(t.Take(rows), 0, len(rows))
+}
+
 // reported is the message of a report.
 func (c *call) reported(made *report.Report, in *report.Input, show int) *tabularv1.ReportResponse {
-	r := &tabularv1.ReportResponse{Columns: names(c.schema()), Real: rowsOf(in.Train, 0, min(show, in.Train.Rows)),
+	r := &tabularv1.ReportResponse{Columns: names(c.schema()), Real: c.some(in.Train, show),
 		Synthetic: rowsOf(in.Synthetic, 0, min(show, in.Synthetic.Rows))}
 	if in.Target >= 0 {
 		r.Target = c.schema().Fields[in.Target].Name
