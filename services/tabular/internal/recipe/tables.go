@@ -61,8 +61,8 @@ func drawn() []entry {
 		{
 			name: "titanic-1912", title: "the 2,201 people aboard the Titanic by class, sex, age and fate",
 			licence: "public domain", draw: aboard,
-			origin: "Report on the Loss of the \"Titanic\" (S.S.), British Board of Trade Inquiry, 1912, as R. J. M. Dawson " +
-				"tabulates it (Journal of Statistics Education 3, 1995)",
+			origin: "Report on the Loss of the \"Titanic\" (S.S.), British Board of Trade Inquiry, 1912, as R. J. M. " +
+				"Dawson tabulates it (Journal of Statistics Education 3, 1995)",
 			declare: table.Declaration{Columns: []table.ColumnSpec{
 				categorical("class", "first", "second", "third", "crew"), categorical("sex", "female", "male"),
 				categorical("age", "child", "adult"), categorical("survived", "no", "yes"),
