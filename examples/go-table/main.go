@@ -53,7 +53,8 @@ func run(ctx context.Context, address string) error {
 	defer cancel()
 	c := tabularv1.NewTabularServiceClient(conn)
 
-	r, err := c.Query(ctx, &tabularv1.QueryRequest{Model: "titanic", Event: is("survived", "yes"), Given: is("sex", "female")})
+	r, err := c.Query(ctx, &tabularv1.QueryRequest{Model: "titanic", Event: is("survived", "yes"),
+		Given: is("sex", "female")})
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,8 @@ func run(ctx context.Context, address string) error {
 
 	on := is("sprinkler", "on")
 	for _, q := range []*tabularv1.QueryRequest{
-		{Model: "sprinkler", Targets: []string{"cloudy"}, Given: on}, {Model: "sprinkler", Targets: []string{"cloudy"}, Do: on},
+		{Model: "sprinkler", Targets: []string{"cloudy"}, Given: on},
+		{Model: "sprinkler", Targets: []string{"cloudy"}, Do: on},
 	} {
 		if r, err = c.Query(ctx, q); err != nil {
 			return err
