@@ -171,3 +171,36 @@ func (t *Table) Take(rows []int) *Table {
 	}
 	return out
 }
+
+// View is the rows of t from up to, not including, to; it shares their memory.
+func (t *Table) View(from, to int) *Table {
+	v := &Table{Schema: t.Schema, Rows: to - from, Columns: make([]Column, len(t.Columns))}
+	for i := range t.Columns {
+		if c := &t.Columns[i]; c.Codes != nil {
+			v.Columns[i].Codes = c.Codes[from:to]
+		} else {
+			v.Columns[i].Numbers = c.Numbers[from:to]
+		}
+	}
+	return v
+}
+
+// Fill calls Next until t is full or the source has ended, so that how many rows a Next gives does not matter. It
+// returns io.EOF with no rows after the last.
+func Fill(s Source, t *Table) (int, error) {
+	n := 0
+	for n < t.Rows {
+		k, err := s.Next(t.View(n, t.Rows))
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return 0, err
+		}
+		n += k
+	}
+	if n == 0 && t.Rows > 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
