@@ -5,6 +5,6 @@ func architectures() map[string]architecture {
 	return map[string]architecture{
 		"bayes-net":   {decode: decodeAs[networkModel], open: openNetwork},
 		"counting":    {decode: decodeAs[countingModel], open: openCounting, sums: true},
-		"naive-bayes": {decode: decodeAs[naiveModel], open: openNaive},
+		"naive-bayes": {decode: decodeAs[naiveModel], open: openNaive, sums: true},
 	}
 }

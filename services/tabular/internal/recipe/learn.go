@@ -3,7 +3,6 @@ package recipe
 import (
 	"context"
 
-	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 
 	"github.com/manifold-gen/manifold/services/tabular/internal/structure"
@@ -49,5 +48,10 @@ func (n *networkModel) learn(ctx context.Context, t *training, required, forbidd
 		t.tell(map[string]float64{"negative_score": -f.Score / float64(max(1, all.Rows))})
 		return f.Parents, nil
 	}
-	return nil, fault.InvalidField("recipe.learn", "model.learn", "%.40q is not built in", n.Learn)
+	found, err := structure.PC(all, structure.PCOptions{Alpha: n.Alpha})
+	if err != nil {
+		return nil, err
+	}
+	parents, _, err := found.Graph.Extend()
+	return parents, err
 }

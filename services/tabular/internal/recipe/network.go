@@ -33,7 +33,7 @@ type networkModel struct {
 	Root       string      `yaml:"root,omitempty"`        // of a Chow-Liu tree; the first field
 	Score      string      `yaml:"score,omitempty"`       // of hill-climbing: bic, bdeu, k2 or aic; bic
 	MaxParents int         `yaml:"max_parents,omitempty"` // 1 to 16; 8
-	Alpha      float64     `yaml:"alpha,omitempty"`       // of the tests of pc; 0.05
+	Alpha      float64     `yaml:"alpha,omitempty"`       // of the tests of pc; 0.01
 
 	Fit fitSection `yaml:"fit,omitempty"`
 }
@@ -54,7 +54,6 @@ func (f *fitSection) prior() bayesfit.Prior { return bayesfit.Prior{Cell: f.Cell
 
 type networkConfig struct {
 	Fields  int               `json:"fields"`
-	Target  string            `json:"target,omitempty"` // of naive Bayes
 	Privacy *bayesnet.Privacy `json:"privacy,omitempty"`
 }
 
@@ -142,7 +141,7 @@ func (n *networkModel) fit(ctx context.Context, t *training) (*fitted, error) {
 		if err != nil {
 			return nil, err
 		}
-		return fittedNetwork(network{net}, net, ""), ctx.Err()
+		return fittedNetwork(net), ctx.Err()
 	}
 	parents, err := n.structure(ctx, t)
 	if err != nil {
@@ -152,7 +151,7 @@ func (n *networkModel) fit(ctx context.Context, t *training) (*fitted, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := fittedNetwork(network{net}, net, "")
+	f := fittedNetwork(net)
 	if n.Learn != "" {
 		f.about = append(f.about, "The edges were learned by "+n.Learn+".")
 	}
@@ -160,18 +159,18 @@ func (n *networkModel) fit(ctx context.Context, t *training) (*fitted, error) {
 }
 
 // fittedNetwork is the end of a fit.
-func fittedNetwork(m model.Model, net *bayesnet.Network, target string) *fitted {
+func fittedNetwork(net *bayesnet.Network) *fitted {
 	edges := 0
 	for _, d := range net.Nodes() {
 		edges += len(d.Parents)
 	}
-	c := networkConfig{Fields: len(net.Nodes()), Target: target}
+	c := networkConfig{Fields: len(net.Nodes())}
 	about := []string{fmt.Sprintf("A Bayesian network of %d fields and %d edges.", len(net.Nodes()), edges)}
 	if p, ok := net.Privacy(); ok {
 		c.Privacy = &p
 		about = append(about, fmt.Sprintf("Its probabilities are differentially private with epsilon %g.", p.Epsilon()))
 	}
-	return &fitted{model: m, config: c, store: storeNetwork(net), about: about}
+	return &fitted{model: network{net}, config: c, store: storeNetwork(net), about: about}
 }
 
 // run finds the probabilities of a structure.
@@ -267,32 +266,27 @@ func storeNetwork(net *bayesnet.Network) *tensors {
 }
 
 func openNetwork(m *modelstore.Manifest, s *stored) (model.Model, error) {
-	net, _, err := readNetwork(m, s)
-	if err != nil {
-		return nil, err
-	}
-	return network{net}, nil
-}
-
-func readNetwork(m *modelstore.Manifest, s *stored) (*bayesnet.Network, *networkConfig, error) {
 	var c networkConfig
 	if err := configOf(m, &c); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if c.Fields != len(s.schema.Fields) {
-		return nil, nil, fmt.Errorf("the config has %d fields, the schema %d", c.Fields, len(s.schema.Fields))
+		return nil, fmt.Errorf("the config has %d fields, the schema %d", c.Fields, len(s.schema.Fields))
 	}
 	nodes := make([]bayesnet.Node, len(s.schema.Fields))
 	for i := range nodes {
 		if err := s.node(i, &nodes[i]); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	net, err := bayesnet.New(s.schema, nodes)
-	if err == nil && c.Privacy != nil {
+	if err != nil {
+		return nil, err
+	}
+	if c.Privacy != nil {
 		net = net.WithPrivacy(*c.Privacy)
 	}
-	return net, &c, err
+	return network{net}, nil
 }
 
 // node reads the distribution of a field.

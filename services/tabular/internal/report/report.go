@@ -11,8 +11,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/manifold-gen/manifold/services/tabular/internal/bayesfit"
-	"github.com/manifold-gen/manifold/services/tabular/internal/classify"
+	"github.com/manifold-gen/manifold/services/tabular/internal/naivebayes"
 	"github.com/manifold-gen/manifold/services/tabular/internal/profile"
 	"github.com/manifold-gen/manifold/services/tabular/internal/table"
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -235,21 +234,7 @@ type tested struct{ accuracy, f1, loss float64 }
 
 // test trains on some rows and predicts others.
 func test(on, of *table.Table, target int) (tested, error) {
-	parents := make([][]int, len(on.Schema.Fields))
-	for i := range parents {
-		if i != target {
-			parents[i] = []int{target}
-		}
-	}
-	counts, err := bayesfit.Count(table.FromTable(on), parents)
-	if err != nil {
-		return tested{}, err
-	}
-	net, err := counts.Fit(bayesfit.Prior{Cell: 1})
-	if err != nil {
-		return tested{}, err
-	}
-	m, err := classify.New(net, target)
+	m, err := naivebayes.Fit(table.FromTable(on), naivebayes.Default(target))
 	if err != nil {
 		return tested{}, err
 	}
