@@ -55,7 +55,7 @@ def main(root):
     scaled[:, :2] = (x[:, :2] - x[:90, :2].mean(0)) / x[:90, :2].std(0)
     fits = {}
     for name, target, c in (("binary", (y > 0).astype(int), 1.0), ("multinomial", y, 0.5)):
-        m = LogisticRegression(C=c, tol=1e-12, max_iter=10000).fit(scaled[:90], target[:90])
+        m = LogisticRegression(C=c, solver="newton-cholesky", tol=1e-12, max_iter=1000).fit(scaled[:90], target[:90])
         fits[name] = {"c": c, "y": target.tolist(), "coef": m.coef_.tolist(), "intercept": m.intercept_.tolist(),
                       "predict": m.predict_proba(scaled[90:]).ravel().tolist()}
     write(f"{root}/logistic/testdata/sklearn.json",

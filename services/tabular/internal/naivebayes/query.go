@@ -76,7 +76,9 @@ func contains(codes []int32, c int32) bool {
 	return false
 }
 
-func inside(t *model.Term, x float64) bool { return (x >= t.Lo && x < t.Hi) || (t.Lo == t.Hi && x == t.Lo) }
+func inside(t *model.Term, x float64) bool {
+	return (x >= t.Lo && x < t.Hi) || (t.Lo == t.Hi && x == t.Lo)
+}
 
 // evidence is ln P(c, terms) for every class.
 func (m *Model) evidence(terms []model.Term) ([]float64, error) {
@@ -360,7 +362,7 @@ func (m *Model) cell(t *table.Table, row, j, c int, u float64, cond *model.Term)
 	case Categorical:
 		col.Codes[row] = int32(draw(m.levels(c, j, cond), u))
 	case Gaussian:
-		x := 0.0
+		var x float64
 		switch {
 		case cond != nil && cond.Lo == cond.Hi:
 			x = cond.Lo
