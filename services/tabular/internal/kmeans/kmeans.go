@@ -141,7 +141,8 @@ func Seed(x []float64, d, k int, s rng.Stream, try uint64) []float64 {
 func Fit(t *table.Table, k, tries int, s rng.Stream, skip ...int) (*Result, error) {
 	const op = "kmeans.Fit"
 	if k < 1 || k > t.Rows || tries < 1 || tries > 1000 {
-		return nil, fault.InvalidField(op, "k", "%d groups of %d rows in %d tries: allowed are 1 to the rows, and 1 to 1000",
+		return nil, fault.InvalidField(op, "k",
+			"%d groups of %d rows in %d tries: allowed are 1 to the rows, and 1 to 1000",
 			k, t.Rows, tries)
 	}
 	c := design.Fit(t, skip...)
