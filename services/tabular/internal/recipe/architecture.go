@@ -6,6 +6,7 @@ func architectures() map[string]architecture {
 		"bayes-net":   {decode: decodeAs[networkModel], open: openNetwork},
 		"counting":    {decode: decodeAs[countingModel], open: openCounting, sums: true},
 		"copula":      {decode: decodeAs[copulaModel], open: openCopula},
+		"logistic":    {decode: decodeAs[logisticModel], open: openLogistic},
 		"naive-bayes": {decode: decodeAs[naiveModel], open: openNaive, sums: true},
 	}
 }
