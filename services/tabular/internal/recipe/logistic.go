@@ -45,7 +45,7 @@ func (l *logisticModel) fit(ctx context.Context, t *training) (*fitted, error) {
 		return nil, err
 	}
 	c := logistic.Default(target)
-	c.C = l.C
+	c.C, c.Tolerance = l.C, 1e-8 // of the mean gradient; below it the last digits go up and down
 	for _, name := range l.Skip {
 		i, err := t.field("model.skip", name)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/manifold-gen/manifold/services/tabular/internal/naivebayes"
+	"github.com/manifold-gen/manifold/services/tabular/internal/logistic"
 	"github.com/manifold-gen/manifold/services/tabular/internal/profile"
 	"github.com/manifold-gen/manifold/services/tabular/internal/table"
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -45,10 +45,14 @@ type Input struct {
 	Target                   int // a categorical field; -1 measures no utility
 }
 
+// tolerance of the classifier's gradient: figures have four digits.
+const tolerance = 1e-7
+
 const (
-	mostPairs = 400  // of fields that are compared jointly
-	mostNear  = 2000 // rows whose nearest neighbours are looked for
-	mostFar   = 20_000
+	mostLearned = 50_000 // rows that the classifier of the utility learns from
+	mostPairs   = 400    // of fields that are compared jointly
+	mostNear    = 2000   // rows whose nearest neighbours are looked for
+	mostFar     = 20_000
 )
 
 // Make measures.
@@ -212,7 +216,7 @@ func bins(t *table.Table, p *profile.Profile, field int) ([]int32, int) {
 	return out, len(edges)
 }
 
-// utility trains naive Bayes on synthetic rows and tests it on real ones that nobody learned from; the baseline is
+// utility trains logistic regression on synthetic rows and tests it on real ones that nobody learned from; the baseline is
 // trained on real rows.
 func (r *Report) utility(ctx context.Context, in Input) error {
 	made, err := test(in.Synthetic, in.Unseen, in.Target)
@@ -224,7 +228,7 @@ func (r *Report) utility(ctx context.Context, in Input) error {
 		return err
 	}
 	const against = "trained on real rows"
-	r.add("utility", "accuracy, trained on synthetic rows, tested on real ones", made.accuracy, &seen.accuracy, against)
+	r.add("utility", "accuracy of logistic regression, trained on synthetic rows, tested on real ones", made.accuracy, &seen.accuracy, against)
 	r.add("utility", "F1 of the rarest level", made.f1, &seen.f1, against)
 	r.add("utility", "log-loss, nats", made.loss, &seen.loss, against)
 	return ctx.Err()
@@ -234,7 +238,9 @@ type tested struct{ accuracy, f1, loss float64 }
 
 // test trains on some rows and predicts others.
 func test(on, of *table.Table, target int) (tested, error) {
-	m, err := naivebayes.Fit(table.FromTable(on), naivebayes.Default(target))
+	c := logistic.Default(target)
+	c.Tolerance = tolerance
+	m, err := logistic.Fit(front(on, mostLearned), c)
 	if err != nil {
 		return tested{}, err
 	}
