@@ -205,6 +205,10 @@ func TestPrivateNetwork(t *testing.T) {
 	if err != nil || r.GetEpsilon() != 2 {
 		t.Errorf("epsilon %v, %v", r.GetEpsilon(), err)
 	}
+	p, err := c.Profile(t.Context(), &tabularv1.ProfileRequest{Source: &tabularv1.ProfileRequest_Model{Model: "private"}})
+	if err != nil || len(p.GetFields()[0].GetCounts()) != 0 || len(p.GetAssociations()) != 0 {
+		t.Errorf("a private model tells counts of its rows: %v, %v", p, err)
+	}
 	for what, model := range map[string]string{
 		"epsilon 0":           `{edges: [[class, survived]], fit: {epsilon: 0}}`,
 		"epsilon -1":          `{edges: [[class, survived]], fit: {epsilon: -1}}`,

@@ -14,7 +14,7 @@ var update = flag.String("update-starters", "", "folder to make the starters in 
 
 // starterNames are the recipes whose models come with the binary.
 var starterNames = []string{"asia", "dice", "sprinkler", "straws", "titanic", "titanic-bayes",
-	"titanic-network"}
+	"titanic-like", "titanic-like-bayes", "titanic-logistic", "titanic-network"}
 
 // TestUpdateStarters makes the starters when it is told to.
 func TestUpdateStarters(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
-	"github.com/manifold-gen/manifold/shared/tensor/rng"
 
 	"github.com/manifold-gen/manifold/services/tabular/internal/bayesfit"
 	"github.com/manifold-gen/manifold/services/tabular/internal/bayesnet"
@@ -164,13 +163,15 @@ func fittedNetwork(net *bayesnet.Network) *fitted {
 	for _, d := range net.Nodes() {
 		edges += len(d.Parents)
 	}
-	c := networkConfig{Fields: len(net.Nodes())}
+	c, secret := networkConfig{Fields: len(net.Nodes())}, false
 	about := []string{fmt.Sprintf("A Bayesian network of %d fields and %d edges.", len(net.Nodes()), edges)}
 	if p, ok := net.Privacy(); ok {
 		c.Privacy = &p
-		about = append(about, fmt.Sprintf("Its probabilities are differentially private with epsilon %g.", p.Epsilon()))
+		secret = true
+		about = append(about, fmt.Sprintf("Its probabilities are differentially private with epsilon %g; their noise "+
+			"has a secret seed, so that the recipe gives another model each time.", p.Epsilon()))
 	}
-	return &fitted{model: network{net}, config: c, store: storeNetwork(net), about: about}
+	return &fitted{model: network{net}, config: c, store: storeNetwork(net), about: about, secret: secret}
 }
 
 // run finds the probabilities of a structure.
@@ -184,7 +185,12 @@ func (f *fitSection) run(ctx context.Context, t *training, parents [][]int) (*ba
 		return nil, err
 	}
 	if f.Epsilon != nil {
-		if counts, err = counts.Private(*f.Epsilon, rng.New(t.recipe.Seed)); err != nil {
+		// The recipe is published with the model: noise that followed from its seed could be taken off.
+		secret, err := bayesfit.Secret()
+		if err != nil {
+			return nil, err
+		}
+		if counts, err = counts.Private(*f.Epsilon, secret); err != nil {
 			return nil, err
 		}
 	}

@@ -50,6 +50,7 @@ type fitted struct {
 	config any      // for the manifest
 	store  *tensors // the model
 	about  []string // sentences for the card
+	secret bool     // nothing but the model may be told of the rows
 }
 
 // architecture is how recipes of one kind are read and how its published models are made.

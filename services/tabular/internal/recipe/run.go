@@ -139,7 +139,8 @@ func (r *Recipe) build(
 		return modelstore.Entry{}, err
 	}
 	schema := f.model.Schema()
-	if data == nil {
+	if data == nil || f.secret {
+		p.Pairs = nil
 		p.Fields = make([]profile.Field, len(schema.Fields))
 	}
 	if before != nil {
@@ -148,9 +149,11 @@ func (r *Recipe) build(
 	if err := next(); err != nil {
 		return modelstore.Entry{}, err
 	}
-	metrics, err := measure(ctx, f, data)
-	if err != nil {
-		return modelstore.Entry{}, err
+	var metrics map[string]float64
+	if !f.secret {
+		if metrics, err = measure(ctx, f, data); err != nil {
+			return modelstore.Entry{}, err
+		}
 	}
 	events(train.Event{Kind: train.Evaluated, Step: step, Steps: steps, Metrics: metrics, Elapsed: time.Since(begun)})
 	e, err := r.publish(ctx, store, f, p, data, metrics, before)

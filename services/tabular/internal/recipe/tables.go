@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/manifold-gen/manifold/shared/dataset"
 	"github.com/manifold-gen/manifold/shared/fault"
 
+	"github.com/manifold-gen/manifold/services/tabular/internal/shaped"
 	"github.com/manifold-gen/manifold/services/tabular/internal/table"
 )
 
@@ -57,6 +59,10 @@ func drawn() []entry {
 				categorical("first", "short", "long"), categorical("second", "short", "long"),
 				categorical("third", "short", "long"),
 			}},
+		},
+		{
+			name: "titanic-like", title: "2,000 passengers drawn by this project, shaped like those of the Titanic",
+			licence: "CC0-1.0", origin: "drawn by this project", draw: passengers, declare: passengerColumns(),
 		},
 		{
 			name: "titanic-1912", title: "the 2,201 people aboard the Titanic by class, sex, age and fate",
@@ -164,4 +170,26 @@ func aboard() []byte {
 		}
 	}
 	return []byte(b.String())
+}
+
+// passengers are drawn with seed 1.
+func passengers() []byte {
+	var b bytes.Buffer
+	if err := shaped.WriteTitanic(&b, 2000, 1); err != nil {
+		return nil // a buffer takes every write; an empty table is an error where it is read
+	}
+	return b.Bytes()
+}
+
+// passengerColumns are title, class, size of the family and what else describes a passenger, without names.
+func passengerColumns() table.Declaration {
+	return table.Declaration{
+		Columns: []table.ColumnSpec{
+			{Name: "PassengerId", Drop: true}, {Name: "Name", Drop: true}, {Name: "Cabin", Drop: true},
+			categorical("Survived", "0", "1"), categorical("Pclass", "1", "2", "3"), categorical("Sex", "female", "male"),
+		},
+		Derive: []table.Derivation{
+			{Name: "title", From: "Name", Match: `, ([^.]*)\.`}, {Name: "family", Sum: []string{"SibSp", "Parch"}, Plus: 1},
+		},
+	}
 }
