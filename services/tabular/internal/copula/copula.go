@@ -198,10 +198,10 @@ func numbers(x []float64) (m Marginal, scores []float64) {
 	return m, scores
 }
 
-// correlate estimates R, [F, F], over the rows that have both cells. The score of a level is the mean of its part of the
-// normal, so that for z and a field with levels E[z s] = rho Var(s), and rho = E[s s'] / Var(s) Var(s') is exact with one
-// such field and right to first order with two (the polyserial and the polychoric correlation). A score of 0 stands for
-// a missing cell too, and adds nothing to any sum.
+// correlate estimates R, [F, F], over the rows that have both cells. The score of a level is the mean of its part of
+// the normal, so that for z and a field with levels E[z s] = rho Var(s), and rho = E[s s'] / Var(s) Var(s') is exact
+// with one such field and right to first order with two (the polyserial and the polychoric correlation). A score of 0
+// stands for a missing cell too, and adds nothing to any sum.
 func correlate(scores [][]float64, known [][]bool) []float64 {
 	F := len(scores)
 	r, variance := make([]float64, F*F), make([]float64, F)

@@ -41,8 +41,8 @@ func rows(n int) *table.Table {
 }
 
 func TestSampleIsLikeTheData(t *testing.T) {
-	real := rows(5000)
-	c, err := Fit(real)
+	seen := rows(5000)
+	c, err := Fit(seen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestSampleIsLikeTheData(t *testing.T) {
 		n := float64(t.Rows)
 		return mean / known, missing / n, high / n, together / known
 	}
-	a, b, x, y := figures(real)
+	a, b, x, y := figures(seen)
 	d, e, f, g := figures(made)
 	if math.Abs(a-d) > 0.15 || math.Abs(b-e) > 0.02 || math.Abs(x-f) > 0.02 || y != 1 || g < 0.9 {
 		t.Errorf("real %g %g %g %g, made %g %g %g %g", a, b, x, y, d, e, f, g)

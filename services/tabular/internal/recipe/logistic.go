@@ -34,7 +34,8 @@ func (l *logisticModel) check(*Recipe) (wrong []fault.Violation) {
 		wrong = append(wrong, fault.Violation{Field: "model.target", Description: "missing: which field is predicted?"})
 	}
 	if !(l.C > 0 && l.C <= 1e9) {
-		wrong = append(wrong, fault.Violation{Field: "model.c", Description: fmt.Sprintf("%g, want above 0, up to 1e9", l.C)})
+		wrong = append(wrong, fault.Violation{Field: "model.c",
+			Description: fmt.Sprintf("%g, want above 0, up to 1e9", l.C)})
 	}
 	return wrong
 }

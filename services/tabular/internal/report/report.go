@@ -216,8 +216,8 @@ func bins(t *table.Table, p *profile.Profile, field int) ([]int32, int) {
 	return out, len(edges)
 }
 
-// utility trains logistic regression on synthetic rows and tests it on real ones that nobody learned from; the baseline is
-// trained on real rows.
+// utility trains logistic regression on synthetic rows and tests it on real ones that nobody learned from; the baseline
+// is trained on real rows.
 func (r *Report) utility(ctx context.Context, in Input) error {
 	made, err := test(in.Synthetic, in.Unseen, in.Target)
 	if err != nil {
@@ -228,7 +228,8 @@ func (r *Report) utility(ctx context.Context, in Input) error {
 		return err
 	}
 	const against = "trained on real rows"
-	r.add("utility", "accuracy of logistic regression, trained on synthetic rows, tested on real ones", made.accuracy, &seen.accuracy, against)
+	r.add("utility", "accuracy of logistic regression, trained on synthetic rows, tested on real ones", made.accuracy,
+		&seen.accuracy, against)
 	r.add("utility", "F1 of the rarest level", made.f1, &seen.f1, against)
 	r.add("utility", "log-loss, nats", made.loss, &seen.loss, against)
 	return ctx.Err()
