@@ -78,3 +78,11 @@ type Forgetter interface {
 	// part of the training data.
 	Forget(documents []string) (Model, error)
 }
+
+// Scorer looks up the tokens of a text without the whole distribution.
+type Scorer interface {
+	// Score gives the context further tokens. nats[i] becomes the natural logarithm of the probability of further[i], the
+	// very number that Step gives. lengths, where it is not nil, becomes how many tokens up to and with each of them the
+	// model knew together: 0 for an unknown token, 1 for one that it knew alone.
+	Score(c Context, further []int32, nats []float64, lengths []int32) error
+}

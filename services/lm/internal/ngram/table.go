@@ -1,0 +1,210 @@
+package ngram
+
+import (
+	"math"
+
+	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/tensor"
+)
+
+// inner is an n-gram that may be followed by others. Logarithms are to base 10, as ARPA files have them.
+type inner struct {
+	word  uint32  // the last token
+	prob  float32 // of the last token after the others
+	back  float32 // weight of the shorter context where this n-gram is the context
+	first uint32  // of the n-grams that follow it by one token
+	next  uint32  // its longest suffix that tells anything as a context; none for the empty one
+}
+
+// leaf is an n-gram of the greatest length.
+type leaf struct {
+	word uint32
+	prob float32
+	next uint32
+}
+
+// none is the empty context.
+const none = ^uint32(0)
+
+// table holds all n-grams: level by level, each level in the order of the tokens, so that n-grams with one context are
+// neighbours in the order of their last token. Unigrams stand at the number of their token. Leaves are numbered behind
+// inner n-grams; the list of n-gram i ends where that of i+1 begins, and the last element of inner is there for that.
+type table struct {
+	inner  []inner
+	leaf   []leaf
+	starts []uint32 // of the levels; the last one is that of the leaves
+}
+
+// leaves is the number of the first n-gram whose followers are leaves.
+func (t *table) leaves() uint32 {
+	if len(t.leaf) == 0 {
+		return none
+	}
+	return t.starts[len(t.starts)-2]
+}
+
+// length of n-gram i of inner.
+func (t *table) length(i uint32) int {
+	k := 1
+	for t.starts[k] <= i {
+		k++
+	}
+	return k
+}
+
+// live says whether an n-gram tells anything as a context.
+func (t *table) live(i uint32) bool {
+	return t.inner[i].back != 0 || t.inner[i].first != t.inner[i+1].first
+}
+
+// after is the context after n-gram i was matched.
+func (t *table) after(i uint32) uint32 {
+	if t.live(i) {
+		return i
+	}
+	return t.inner[i].next
+}
+
+var log10e = 1 / tensor.LogF64(10)
+
+// log10 rounds a logarithm to base 10.
+func log10(p float64) float32 {
+	if p <= 0 {
+		return float32(math.Inf(-1))
+	}
+	return float32(tensor.LogF64(p) * log10e)
+}
+
+// logProb is log10 of a probability, which rounding may have taken beyond 1.
+func logProb(p float64) float32 {
+	return log10(min(p, 1))
+}
+
+// table rounds the estimate and leaves out what is pruned.
+func (e *estimate) table() *table {
+	order := e.counts.Order()
+	t := &table{starts: []uint32{0}}
+	number := make([][]uint32, order) // of the kept n-grams, and behind them of the next level's first
+	at := uint32(0)
+	for n := range order {
+		number[n] = make([]uint32, len(e.prob[n])+1)
+		for x := range e.prob[n] {
+			number[n][x] = at
+			if e.keep[n] == nil || e.keep[n][x] {
+				at++
+			}
+		}
+		number[n][len(e.prob[n])] = at
+		if n+1 < max(order, 2) {
+			t.starts = append(t.starts, at)
+		}
+	}
+	t.inner = make([]inner, t.leafBase()+1)
+	t.leaf = make([]leaf, at-t.leafBase())
+	for n := range order {
+		e.fill(t, n, number)
+	}
+	if order == 1 {
+		for i := range t.inner {
+			t.inner[i].first = at
+		}
+	}
+	return t
+}
+
+// fill writes the n-grams of n+1 tokens.
+func (e *estimate) fill(t *table, n int, number [][]uint32) {
+	l, inside := &e.counts.levels[n], n+1 < len(number)
+	for x, w := range l.word {
+		if e.keep[n] != nil && !e.keep[n][x] {
+			continue
+		}
+		next := none
+		if n > 0 {
+			next = t.after(number[n-1][l.suffix[x]])
+		}
+		if n > 0 && !inside {
+			t.leaf[number[n][x]-t.leafBase()] = leaf{word: w, prob: logProb(e.prob[n][x]), next: next}
+			continue
+		}
+		i := inner{word: w, prob: logProb(e.prob[n][x]), next: next}
+		if inside {
+			i.first = number[n+1][l.first[x]]
+			if number[n+1][l.first[x+1]] > i.first {
+				i.back = max(log10(e.weight[n][x]), -99)
+			}
+		}
+		t.inner[number[n][x]] = i
+	}
+	if inside { // the last list ends where that of the next level's first n-gram begins
+		next := number[n+1]
+		t.inner[t.starts[n+1]].first = next[len(next)-1]
+	}
+}
+
+// check says what makes a table that was read unusable.
+func (t *table) check(vocab int) error {
+	const op = "ngram.Open"
+	bad := func(format string, args ...any) error {
+		return fault.E(fault.Corrupt, "TABLE_DAMAGED", op, format, args...)
+	}
+	last := len(t.starts) - 1
+	if last < 1 || last >= MaxOrder+1 || len(t.inner) < 1 || int(t.starts[last]) != len(t.inner)-1 || t.starts[0] != 0 ||
+		int(t.starts[1]) != vocab || int64(len(t.inner))+int64(len(t.leaf)) > MaxTokens {
+		return bad("the levels of the table do not fit it: %v, %d tokens", t.starts, vocab)
+	}
+	for k := range last {
+		if t.starts[k] > t.starts[k+1] {
+			return bad("the levels of the table do not ascend: %v", t.starts)
+		}
+		end := t.end()
+		if k+2 <= last {
+			end = t.starts[k+2]
+		}
+		if t.inner[t.starts[k]].first != t.starts[k+1] || t.inner[t.starts[k+1]].first != end {
+			return bad("the n-grams of %d tokens do not follow those of %d", k+2, k+1)
+		}
+		for i := t.starts[k]; i < t.starts[k+1]; i++ {
+			x := &t.inner[i]
+			if x.first > t.inner[i+1].first || t.inner[i+1].first > end || !t.fits(x.next, k) || !isLog(x.prob) ||
+				math.IsNaN(float64(x.back)) || math.IsInf(float64(x.back), 0) || k == 0 && x.word != i {
+				return bad("n-gram %d of %d tokens is damaged", i-t.starts[k], k+1)
+			}
+			least := uint32(0)
+			for c := x.first; c < t.inner[i+1].first; c++ {
+				w := t.word(c)
+				if w < least || int(w) >= vocab {
+					return bad("n-grams of %d tokens are out of order", k+2)
+				}
+				least = w + 1
+			}
+		}
+	}
+	for i := range t.leaf {
+		if x := &t.leaf[i]; !t.fits(x.next, last) || !isLog(x.prob) {
+			return bad("n-gram %d of %d tokens is damaged", i, last+1)
+		}
+	}
+	return nil
+}
+
+// leafBase is the number of the first leaf: n-grams are numbered through.
+func (t *table) leafBase() uint32 { return t.starts[len(t.starts)-1] }
+
+// end is one more than the number of the last n-gram.
+func (t *table) end() uint32 { return t.leafBase() + uint32(len(t.leaf)) }
+
+// word is the last token of n-gram i.
+func (t *table) word(i uint32) uint32 {
+	if base := t.leafBase(); i >= base {
+		return t.leaf[i-base].word
+	}
+	return t.inner[i].word
+}
+
+// fits says whether next can be the suffix of an n-gram of level k: one of the levels below it.
+func (t *table) fits(next uint32, k int) bool {
+	return next == none || next < t.starts[min(k, len(t.starts)-1)]
+}
+
+func isLog(p float32) bool { return p <= 0 }
