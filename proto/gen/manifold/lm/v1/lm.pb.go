@@ -536,8 +536,8 @@ type ResumeState struct {
 	NumericsVersion uint32 `protobuf:"varint,2,opt,name=numerics_version,json=numericsVersion,proto3" json:"numerics_version,omitempty"`
 	// Seed in use.
 	Seed uint64 `protobuf:"varint,3,opt,name=seed,proto3" json:"seed,omitempty"`
-	// Continuations, in their order.
-	Continuations []*TokenIds `protobuf:"bytes,4,rep,name=continuations,proto3" json:"continuations,omitempty"`
+	// What each continuation has, in their order.
+	Continuations []*Written `protobuf:"bytes,4,rep,name=continuations,proto3" json:"continuations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -593,36 +593,38 @@ func (x *ResumeState) GetSeed() uint64 {
 	return 0
 }
 
-func (x *ResumeState) GetContinuations() []*TokenIds {
+func (x *ResumeState) GetContinuations() []*Written {
 	if x != nil {
 		return x.Continuations
 	}
 	return nil
 }
 
-// TokenIds is a row of tokens.
-type TokenIds struct {
+// Written is what a continuation has.
+type Written struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The tokens.
-	Ids           []int32 `protobuf:"varint,1,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	// Its tokens.
+	Ids []int32 `protobuf:"varint,1,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	// The sum of their logprobs, in their order.
+	Logprob       float64 `protobuf:"fixed64,2,opt,name=logprob,proto3" json:"logprob,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *TokenIds) Reset() {
-	*x = TokenIds{}
+func (x *Written) Reset() {
+	*x = Written{}
 	mi := &file_manifold_lm_v1_lm_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *TokenIds) String() string {
+func (x *Written) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*TokenIds) ProtoMessage() {}
+func (*Written) ProtoMessage() {}
 
-func (x *TokenIds) ProtoReflect() protoreflect.Message {
+func (x *Written) ProtoReflect() protoreflect.Message {
 	mi := &file_manifold_lm_v1_lm_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -634,16 +636,23 @@ func (x *TokenIds) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use TokenIds.ProtoReflect.Descriptor instead.
-func (*TokenIds) Descriptor() ([]byte, []int) {
+// Deprecated: Use Written.ProtoReflect.Descriptor instead.
+func (*Written) Descriptor() ([]byte, []int) {
 	return file_manifold_lm_v1_lm_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *TokenIds) GetIds() []int32 {
+func (x *Written) GetIds() []int32 {
 	if x != nil {
 		return x.Ids
 	}
 	return nil
+}
+
+func (x *Written) GetLogprob() float64 {
+	if x != nil {
+		return x.Logprob
+	}
+	return 0
 }
 
 // GenerateResponse is one event of a generation.
@@ -877,7 +886,8 @@ type Token struct {
 	Index int32 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	// Place in it, from 1.
 	Position int32 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
-	// Number of the token.
+	// Number of the token; -1 where the continuation ends because the model rules out every token, and for what rules
+	// write.
 	Id int32 `protobuf:"varint,3,opt,name=id,proto3" json:"id,omitempty"`
 	// The token as people read it.
 	Piece string `protobuf:"bytes,4,opt,name=piece,proto3" json:"piece,omitempty"`
@@ -2331,14 +2341,15 @@ const file_manifold_lm_v1_lm_proto_rawDesc = "" +
 	"\x06resume\x18\f \x01(\v2\x1b.manifold.lm.v1.ResumeStateR\x06resumeB\r\n" +
 	"\v_max_tokensB\a\n" +
 	"\x05_seedB\x04\n" +
-	"\x02_n\"\xaf\x01\n" +
+	"\x02_n\"\xae\x01\n" +
 	"\vResumeState\x12!\n" +
 	"\fmodel_digest\x18\x01 \x01(\tR\vmodelDigest\x12)\n" +
 	"\x10numerics_version\x18\x02 \x01(\rR\x0fnumericsVersion\x12\x12\n" +
-	"\x04seed\x18\x03 \x01(\x04R\x04seed\x12>\n" +
-	"\rcontinuations\x18\x04 \x03(\v2\x18.manifold.lm.v1.TokenIdsR\rcontinuations\"\x1c\n" +
-	"\bTokenIds\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\x05R\x03ids\"\xf1\x01\n" +
+	"\x04seed\x18\x03 \x01(\x04R\x04seed\x12=\n" +
+	"\rcontinuations\x18\x04 \x03(\v2\x17.manifold.lm.v1.WrittenR\rcontinuations\"5\n" +
+	"\aWritten\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\x05R\x03ids\x12\x18\n" +
+	"\alogprob\x18\x02 \x01(\x01R\alogprob\"\xf1\x01\n" +
 	"\x10GenerateResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x123\n" +
 	"\astarted\x18\x02 \x01(\v2\x17.manifold.lm.v1.StartedH\x00R\astarted\x12-\n" +
@@ -2506,7 +2517,7 @@ var file_manifold_lm_v1_lm_proto_goTypes = []any{
 	(*Sampling)(nil),            // 3: manifold.lm.v1.Sampling
 	(*GenerateRequest)(nil),     // 4: manifold.lm.v1.GenerateRequest
 	(*ResumeState)(nil),         // 5: manifold.lm.v1.ResumeState
-	(*TokenIds)(nil),            // 6: manifold.lm.v1.TokenIds
+	(*Written)(nil),             // 6: manifold.lm.v1.Written
 	(*GenerateResponse)(nil),    // 7: manifold.lm.v1.GenerateResponse
 	(*Started)(nil),             // 8: manifold.lm.v1.Started
 	(*Token)(nil),               // 9: manifold.lm.v1.Token
@@ -2534,7 +2545,7 @@ var file_manifold_lm_v1_lm_proto_depIdxs = []int32{
 	0,  // 3: manifold.lm.v1.DescribeResponse.answered:type_name -> manifold.lm.v1.Answered
 	3,  // 4: manifold.lm.v1.GenerateRequest.sampling:type_name -> manifold.lm.v1.Sampling
 	5,  // 5: manifold.lm.v1.GenerateRequest.resume:type_name -> manifold.lm.v1.ResumeState
-	6,  // 6: manifold.lm.v1.ResumeState.continuations:type_name -> manifold.lm.v1.TokenIds
+	6,  // 6: manifold.lm.v1.ResumeState.continuations:type_name -> manifold.lm.v1.Written
 	8,  // 7: manifold.lm.v1.GenerateResponse.started:type_name -> manifold.lm.v1.Started
 	9,  // 8: manifold.lm.v1.GenerateResponse.token:type_name -> manifold.lm.v1.Token
 	11, // 9: manifold.lm.v1.GenerateResponse.completed:type_name -> manifold.lm.v1.Completed
