@@ -135,6 +135,9 @@ func (e *estimate) level(n int, counts []uint32, uniform, deep bool, lo, hi uint
 			f.add(r, counts[x], keep == nil || keep[x])
 		}
 		scale, weight := r.weights(&f)
+		if f.types() == 0 {
+			continue
+		}
 		if r.smoothing == Katz {
 			e.weight[n-1][h] = backOff(p, lower, l.suffix, counts, keep, r, a, b, scale, weight)
 			continue

@@ -75,34 +75,42 @@ func log10(p float64) float32 {
 	return float32(tensor.LogF64(p) * log10e)
 }
 
-// logProb is log10 of a probability, which rounding may have taken beyond 1.
-func logProb(p float64) float32 {
-	return log10(min(p, 1))
-}
-
 // table rounds the estimate and leaves out what is pruned.
 func (e *estimate) table() *table {
-	order := e.counts.Order()
+	return newTable(e.counts.levels, e.keep, func(k, x int) (prob, back float32) {
+		prob = log10(min(e.prob[k][x], 1)) // where rounding took it beyond
+		if k+1 < len(e.prob) && e.weight[k][x] != 1 {
+			back = max(log10(e.weight[k][x]), -99)
+		}
+		return prob, back
+	})
+}
+
+// newTable makes a table of the n-grams of levels, with their suffixes, that keep has; nil for all of a level. value
+// gives the logarithms of an n-gram.
+func newTable(levels []level, keep [][]bool, value func(k, x int) (prob, back float32)) *table {
+	order := len(levels)
 	t := &table{starts: []uint32{0}}
 	number := make([][]uint32, order) // of the kept n-grams, and behind them of the next level's first
 	at := uint32(0)
-	for n := range order {
-		number[n] = make([]uint32, len(e.prob[n])+1)
-		for x := range e.prob[n] {
-			number[n][x] = at
-			if e.keep[n] == nil || e.keep[n][x] {
+	for k := range levels {
+		n := make([]uint32, len(levels[k].word)+1)
+		for x := range levels[k].word {
+			n[x] = at
+			if keep[k] == nil || keep[k][x] {
 				at++
 			}
 		}
-		number[n][len(e.prob[n])] = at
-		if n+1 < max(order, 2) {
+		n[len(levels[k].word)] = at
+		number[k] = n
+		if k+1 < max(order, 2) {
 			t.starts = append(t.starts, at)
 		}
 	}
 	t.inner = make([]inner, t.leafBase()+1)
 	t.leaf = make([]leaf, at-t.leafBase())
-	for n := range order {
-		e.fill(t, n, number)
+	for k := range levels {
+		t.fill(k, &levels[k], keep[k], number, value)
 	}
 	if order == 1 {
 		for i := range t.inner {
@@ -112,33 +120,31 @@ func (e *estimate) table() *table {
 	return t
 }
 
-// fill writes the n-grams of n+1 tokens.
-func (e *estimate) fill(t *table, n int, number [][]uint32) {
-	l, inside := &e.counts.levels[n], n+1 < len(number)
+// fill writes the n-grams of k+1 tokens.
+func (t *table) fill(k int, l *level, keep []bool, number [][]uint32, value func(k, x int) (prob, back float32)) {
+	inside, base := k+1 < len(number), t.leafBase()
 	for x, w := range l.word {
-		if e.keep[n] != nil && !e.keep[n][x] {
+		if keep != nil && !keep[x] {
 			continue
 		}
 		next := none
-		if n > 0 {
-			next = t.after(number[n-1][l.suffix[x]])
+		if k > 0 {
+			next = t.after(number[k-1][l.suffix[x]])
 		}
-		if n > 0 && !inside {
-			t.leaf[number[n][x]-t.leafBase()] = leaf{word: w, prob: logProb(e.prob[n][x]), next: next}
+		prob, back := value(k, x)
+		if k > 0 && !inside {
+			t.leaf[number[k][x]-base] = leaf{word: w, prob: prob, next: next}
 			continue
 		}
-		i := inner{word: w, prob: logProb(e.prob[n][x]), next: next}
+		i := inner{word: w, prob: prob, back: back, next: next}
 		if inside {
-			i.first = number[n+1][l.first[x]]
-			if number[n+1][l.first[x+1]] > i.first {
-				i.back = max(log10(e.weight[n][x]), -99)
-			}
+			i.first = number[k+1][l.first[x]]
 		}
-		t.inner[number[n][x]] = i
+		t.inner[number[k][x]] = i
 	}
 	if inside { // the last list ends where that of the next level's first n-gram begins
-		next := number[n+1]
-		t.inner[t.starts[n+1]].first = next[len(next)-1]
+		next := number[k+1]
+		t.inner[t.starts[k+1]].first = next[len(next)-1]
 	}
 }
 
