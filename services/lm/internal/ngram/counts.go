@@ -68,35 +68,44 @@ func (c *Counts) Tokens() int64 {
 // token. The n-grams of Counts always have theirs.
 func (c *Counts) link() {
 	for k := 1; k < len(c.levels); k++ {
-		l := &c.levels[k]
-		if l.suffix != nil {
-			continue
-		}
-		l.suffix = make([]uint32, len(l.word))
-		up := &c.levels[k-1]
-		for p := range up.word {
-			if k == 1 {
-				for x := up.first[p]; x < up.first[p+1]; x++ {
-					l.suffix[x] = l.word[x]
-				}
-				continue
-			}
-			s := up.suffix[p]
-			linkChildren(l, up, up.first[p], up.first[p+1], c.levels[k-2].first[s], c.levels[k-2].first[s+1])
+		if c.levels[k].suffix == nil {
+			c.linkLevel(k)
 		}
 	}
 }
 
+// linkLevel finds the suffixes of the n-grams of k+1 tokens, once those of k have theirs; false where one is missing.
+func (c *Counts) linkLevel(k int) bool {
+	l, up := &c.levels[k], &c.levels[k-1]
+	l.suffix = make([]uint32, len(l.word))
+	if k == 1 {
+		copy(l.suffix, l.word)
+		return true
+	}
+	for p := range up.word {
+		s := up.suffix[p]
+		first := c.levels[k-2].first
+		if !linkChildren(l, up, up.first[p], up.first[p+1], first[s], first[s+1]) {
+			return false
+		}
+	}
+	return true
+}
+
 // linkChildren finds the tokens of n-grams a to b of l among n-grams from to end of the level below; both ascend.
-func linkChildren(l, below *level, a, b, from, end uint32) {
+func linkChildren(l, below *level, a, b, from, end uint32) bool {
 	for x := a; x < b; x++ {
 		w := l.word[x]
 		step := uint32(1)
 		for from+step < end && below.word[from+step] < w {
 			step *= 2
 		}
-		i, _ := slices.BinarySearch(below.word[from:min(from+step+1, end)], w)
+		i, ok := slices.BinarySearch(below.word[from:max(min(from+step+1, end), from)], w)
+		if !ok {
+			return false
+		}
 		from += uint32(i)
 		l.suffix[x] = from
 	}
+	return true
 }
