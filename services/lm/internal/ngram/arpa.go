@@ -67,7 +67,7 @@ func (m *Model) arpaLine(line []byte, path []uint32, inside bool) []byte {
 	line = strconv.AppendFloat(line, float64(prob), 'g', -1, 32)
 	for j, i := range path {
 		line = append(line, "\t "[min(j, 1)])
-		line = append(line, m.arpaWord(t.word(i))...)
+		line = append(line, m.arpaWord(t.words[i])...)
 	}
 	if inside {
 		line = append(line, '\t')

@@ -63,59 +63,22 @@ func (m *Model) Inside() model.Context { return &state{at: none} }
 // step looks a token up after a context: the logarithm to base 10 of its probability, the length of the n-gram that was
 // found, and the context after it. The weights of the contexts in which it is missing are added from the longest on.
 func (t *table) step(at, token uint32) (prob float64, length int, next uint32) {
-	leaves, base := t.leaves(), t.leafBase()
+	base := t.leafBase()
 	var back float64
 	for at != none {
 		x := &t.inner[at]
-		a, b := x.first, t.inner[at+1].first
-		if at >= leaves {
-			if i := findLeaf(t.leaf[a-base:b-base], token); i >= 0 {
-				y := &t.leaf[a-base+uint32(i)]
-				return back + float64(y.prob), len(t.starts), y.next
-			}
-		} else if i := findInner(t.inner[a:b], token); i >= 0 {
-			i := a + uint32(i)
+		i := t.find(at, x.first, t.inner[at+1].first, token)
+		if i >= base && i != none {
+			y := &t.leaf[i-base]
+			return back + float64(y.prob), len(t.starts), y.next
+		}
+		if i != none {
 			return back + float64(t.inner[i].prob), t.length(i), t.after(i)
 		}
 		back += float64(x.back)
 		at = x.next
 	}
 	return back + float64(t.inner[token].prob), 1, t.after(token)
-}
-
-// findInner is the place of a token in a list that ascends, -1 for none.
-func findInner(l []inner, token uint32) int {
-	lo, n := 0, len(l)
-	for n > 4 {
-		half := n / 2
-		if l[lo+half].word <= token {
-			lo += half
-		}
-		n -= half
-	}
-	for i := lo; i < lo+n; i++ {
-		if l[i].word == token {
-			return i
-		}
-	}
-	return -1
-}
-
-func findLeaf(l []leaf, token uint32) int {
-	lo, n := 0, len(l)
-	for n > 4 {
-		half := n / 2
-		if l[lo+half].word <= token {
-			lo += half
-		}
-		n -= half
-	}
-	for i := lo; i < lo+n; i++ {
-		if l[i].word == token {
-			return i
-		}
-	}
-	return -1
 }
 
 // Score implements model.Scorer.
@@ -192,13 +155,15 @@ func (t *table) row(at uint32, row []float64) {
 		at, b := chain[n], back[n]
 		lo, hi := t.inner[at].first, t.inner[at+1].first
 		if at >= leaves {
-			for _, y := range t.leaf[lo-base : hi-base] {
-				row[y.word] = (b + float64(y.prob)) * ln10
+			words := t.words[lo:hi]
+			for i, y := range t.leaf[lo-base : hi-base] {
+				row[words[i]] = (b + float64(y.prob)) * ln10
 			}
 			continue
 		}
-		for _, y := range t.inner[lo:hi] {
-			row[y.word] = (b + float64(y.prob)) * ln10
+		words := t.words[lo:hi]
+		for i, y := range t.inner[lo:hi] {
+			row[words[i]] = (b + float64(y.prob)) * ln10
 		}
 	}
 	row[text.Begin] = math.Inf(-1)

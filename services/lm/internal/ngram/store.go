@@ -13,9 +13,10 @@ import (
 	"github.com/manifold-gen/manifold/services/lm/internal/text"
 )
 
-// The tensors of a model: the table as it lies in memory, five and three words of 32 bits an n-gram, floats by their
+// The tensors of a model: the table as it lies in memory, four and two words of 32 bits an n-gram beside its last token, floats by their
 // bits; the vocabulary as its bytes and their ends; and the counts where they are kept.
 const (
+	wordsTensor  = "table.words"
 	innerTensor  = "table.inner"
 	leafTensor   = "table.leaf"
 	startsTensor = "table.starts"
@@ -84,6 +85,7 @@ func damaged(format string, args ...any) error {
 func (m *Model) Tensors() map[string]weights.Raw {
 	all := map[string]weights.Raw{
 		innerTensor: raw(m.table.inner), leafTensor: raw(m.table.leaf), startsTensor: raw(m.table.starts),
+		wordsTensor: raw(m.table.words),
 	}
 	putVocab(all, "", m.tokens.Vocab())
 	if c := m.counts; c != nil {
@@ -146,6 +148,9 @@ func Open(f *weights.File, c Config) (*Model, error) {
 		return nil, err
 	}
 	t := &table{}
+	if t.words, err = view[uint32](f, wordsTensor); err != nil {
+		return nil, err
+	}
 	if t.inner, err = view[inner](f, innerTensor); err != nil {
 		return nil, err
 	}
@@ -158,6 +163,7 @@ func Open(f *weights.File, c Config) (*Model, error) {
 	if err := t.check(vocab.Len()); err != nil {
 		return nil, err
 	}
+	t.makeIndex()
 	m := &Model{config: c, tokens: text.NewTokens(kind, vocab), table: t}
 	if c.Forgets {
 		m.counts, err = openCounts(f, kind, c.Order)

@@ -9,7 +9,6 @@ import (
 
 // inner is an n-gram that may be followed by others. Logarithms are to base 10, as ARPA files have them.
 type inner struct {
-	word  uint32  // the last token
 	prob  float32 // of the last token after the others
 	back  float32 // weight of the shorter context where this n-gram is the context
 	first uint32  // of the n-grams that follow it by one token
@@ -18,7 +17,6 @@ type inner struct {
 
 // leaf is an n-gram of the greatest length.
 type leaf struct {
-	word uint32
 	prob float32
 	next uint32
 }
@@ -30,9 +28,11 @@ const none = ^uint32(0)
 // neighbours in the order of their last token. Unigrams stand at the number of their token. Leaves are numbered behind
 // inner n-grams; the list of n-gram i ends where that of i+1 begins, and the last element of inner is there for that.
 type table struct {
+	words  []uint32 // the last tokens of all n-grams, leaves included
 	inner  []inner
 	leaf   []leaf
 	starts []uint32 // of the levels; the last one is that of the leaves
+	index  []uint32 // n-grams with many neighbours by context and token, see find; 0 is free
 }
 
 // leaves is the number of the first n-gram whose followers are leaves.
@@ -107,21 +107,35 @@ func newTable(levels []level, keep [][]bool, value func(k, x int) (prob, back fl
 			t.starts = append(t.starts, at)
 		}
 	}
+	t.words = make([]uint32, at)
 	t.inner = make([]inner, t.leafBase()+1)
 	t.leaf = make([]leaf, at-t.leafBase())
+	var after []uint32
 	for k := range levels {
-		t.fill(k, &levels[k], keep[k], number, value)
+		t.fill(k, &levels[k], keep[k], number, after, value)
+		after = after[:0]
+		for x := range levels[k].word {
+			if k+1 == order {
+				break
+			}
+			if after = append(after, none); keep[k] == nil || keep[k][x] {
+				after[x] = t.after(number[k][x])
+			}
+		}
 	}
 	if order == 1 {
 		for i := range t.inner {
 			t.inner[i].first = at
 		}
 	}
+	t.makeIndex()
 	return t
 }
 
-// fill writes the n-grams of k+1 tokens.
-func (t *table) fill(k int, l *level, keep []bool, number [][]uint32, value func(k, x int) (prob, back float32)) {
+// fill writes the n-grams of k+1 tokens; after are the contexts after those of k, as table.after gives them.
+func (t *table) fill(
+	k int, l *level, keep []bool, number [][]uint32, after []uint32, value func(k, x int) (prob, back float32),
+) {
 	inside, base := k+1 < len(number), t.leafBase()
 	for x, w := range l.word {
 		if keep != nil && !keep[x] {
@@ -129,14 +143,15 @@ func (t *table) fill(k int, l *level, keep []bool, number [][]uint32, value func
 		}
 		next := none
 		if k > 0 {
-			next = t.after(number[k-1][l.suffix[x]])
+			next = after[l.suffix[x]]
 		}
 		prob, back := value(k, x)
+		t.words[number[k][x]] = w
 		if k > 0 && !inside {
-			t.leaf[number[k][x]-base] = leaf{word: w, prob: prob, next: next}
+			t.leaf[number[k][x]-base] = leaf{prob: prob, next: next}
 			continue
 		}
-		i := inner{word: w, prob: prob, back: back, next: next}
+		i := inner{prob: prob, back: back, next: next}
 		if inside {
 			i.first = number[k+1][l.first[x]]
 		}
@@ -156,7 +171,7 @@ func (t *table) check(vocab int) error {
 	}
 	last := len(t.starts) - 1
 	if last < 1 || last >= MaxOrder+1 || len(t.inner) < 1 || int(t.starts[last]) != len(t.inner)-1 || t.starts[0] != 0 ||
-		int(t.starts[1]) != vocab || int64(len(t.inner))+int64(len(t.leaf)) > MaxTokens {
+		int(t.starts[1]) != vocab || int64(len(t.inner))+int64(len(t.leaf)) > MaxTokens || len(t.words) != len(t.inner)-1+len(t.leaf) {
 		return bad("the levels of the table do not fit it: %v, %d tokens", t.starts, vocab)
 	}
 	for k := range last {
@@ -173,12 +188,12 @@ func (t *table) check(vocab int) error {
 		for i := t.starts[k]; i < t.starts[k+1]; i++ {
 			x := &t.inner[i]
 			if x.first > t.inner[i+1].first || t.inner[i+1].first > end || !t.fits(x.next, k) || !isLog(x.prob) ||
-				math.IsNaN(float64(x.back)) || math.IsInf(float64(x.back), 0) || k == 0 && x.word != i {
+				math.IsNaN(float64(x.back)) || math.IsInf(float64(x.back), 0) || k == 0 && t.words[i] != i {
 				return bad("n-gram %d of %d tokens is damaged", i-t.starts[k], k+1)
 			}
 			least := uint32(0)
 			for c := x.first; c < t.inner[i+1].first; c++ {
-				w := t.word(c)
+				w := t.words[c]
 				if w < least || int(w) >= vocab {
 					return bad("n-grams of %d tokens are out of order", k+2)
 				}
@@ -199,14 +214,6 @@ func (t *table) leafBase() uint32 { return t.starts[len(t.starts)-1] }
 
 // end is one more than the number of the last n-gram.
 func (t *table) end() uint32 { return t.leafBase() + uint32(len(t.leaf)) }
-
-// word is the last token of n-gram i.
-func (t *table) word(i uint32) uint32 {
-	if base := t.leafBase(); i >= base {
-		return t.leaf[i-base].word
-	}
-	return t.inner[i].word
-}
 
 // fits says whether next can be the suffix of an n-gram of level k: one of the levels below it.
 func (t *table) fits(next uint32, k int) bool {

@@ -27,12 +27,22 @@ const MaxVocabulary = 1 << 27
 type Vocab struct {
 	arena []byte
 	ends  []uint32 // of the strings in arena
-	table []uint64 // upper half of the hash, and number + 1 below; 0 is free
+	table []place
 }
+
+// place is one of the hash table: strings of up to eight bytes lie in it whole, as short gives them, so that finding one
+// touches no other memory; others by their hash.
+type place struct {
+	key uint64
+	len uint32 // long for strings of more than eight bytes
+	id  uint32 // number + 1; 0 is free
+}
+
+const long = ^uint32(0)
 
 // NewVocab has the special tokens only.
 func NewVocab() *Vocab {
-	v := &Vocab{table: make([]uint64, 1<<10)}
+	v := &Vocab{table: make([]place, 1<<10)}
 	for _, s := range specials {
 		v.Add([]byte(s))
 	}
@@ -53,21 +63,29 @@ func (v *Vocab) Bytes(token int32) []byte {
 
 // Find is the number of a token, -1 for none.
 func (v *Vocab) Find(s []byte) int32 {
-	id, _ := v.find(s, hash(s))
+	id, _, _ := v.find(s)
 	return id
 }
 
-func (v *Vocab) find(s []byte, h uint64) (id int32, slot uint64) {
+// find gives the number, or -1 and the place where it would be entered, with the slot.
+func (v *Vocab) find(s []byte) (id int32, p place, slot uint64) {
 	mask := uint64(len(v.table) - 1)
-	tag := h >> 32
-	for slot = h & mask; ; slot = (slot + 1) & mask {
-		e := v.table[slot]
-		if e == 0 {
-			return -1, slot
+	p = place{len: uint32(len(s))}
+	if len(s) <= 8 {
+		p.key = short(s)
+		slot = mix(p.key^uint64(len(s))<<59, 0xA0761D6478BD642F) & mask
+	} else {
+		p.key, p.len = hash(s), long
+		slot = p.key & mask
+	}
+	for ; ; slot = (slot + 1) & mask {
+		e := &v.table[slot]
+		if e.id == 0 {
+			return -1, p, slot
 		}
-		if e>>32 == tag {
-			if id := int32(uint32(e) - 1); string(v.Bytes(id)) == string(s) {
-				return id, slot
+		if e.key == p.key && e.len == p.len {
+			if id = int32(e.id - 1); p.len != long || string(v.Bytes(id)) == string(s) {
+				return id, p, slot
 			}
 		}
 	}
@@ -75,32 +93,24 @@ func (v *Vocab) find(s []byte, h uint64) (id int32, slot uint64) {
 
 // Add is the number of a token, a new one where it was unknown.
 func (v *Vocab) Add(s []byte) int32 {
-	h := hash(s)
-	id, slot := v.find(s, h)
+	id, p, slot := v.find(s)
 	if id >= 0 {
 		return id
 	}
 	id = int32(len(v.ends))
 	v.arena = append(v.arena, s...)
 	v.ends = append(v.ends, uint32(len(v.arena)))
-	v.table[slot] = h>>32<<32 | uint64(id+1)
+	p.id = uint32(id + 1)
+	v.table[slot] = p
 	if 2*len(v.ends) > len(v.table) {
-		v.grow()
+		v.table = make([]place, 4*len(v.table))
+		for id := range v.ends {
+			_, p, slot := v.find(v.Bytes(int32(id)))
+			p.id = uint32(id + 1)
+			v.table[slot] = p
+		}
 	}
 	return id
-}
-
-func (v *Vocab) grow() {
-	v.table = make([]uint64, 4*len(v.table))
-	mask := uint64(len(v.table) - 1)
-	for id := range v.ends {
-		h := hash(v.Bytes(int32(id)))
-		slot := h & mask
-		for v.table[slot] != 0 {
-			slot = (slot + 1) & mask
-		}
-		v.table[slot] = h>>32<<32 | uint64(id+1)
-	}
 }
 
 // Sorted is the same vocabulary in the order of the package's invariants, and the new number of every old token.
@@ -144,20 +154,20 @@ func FromTables(arena []byte, ends []uint32) *Vocab {
 	}
 	size := 1 << 10
 	for size < 2*len(ends)+2 {
-		size *= 4
+		size *= 2
 	}
-	v := &Vocab{table: make([]uint64, size), arena: arena, ends: ends}
+	v := &Vocab{table: make([]place, size), arena: arena, ends: ends}
 	for id := range ends {
 		s := v.Bytes(int32(id))
 		if id < Specials && string(s) != specials[id] {
 			return nil
 		}
-		h := hash(s)
-		old, slot := v.find(s, h)
+		old, p, slot := v.find(s)
 		if old >= 0 {
 			return nil
 		}
-		v.table[slot] = h>>32<<32 | uint64(id+1)
+		p.id = uint32(id + 1)
+		v.table[slot] = p
 	}
 	return v
 }
@@ -165,16 +175,23 @@ func FromTables(arena []byte, ends []uint32) *Vocab {
 // hash mixes eight bytes at a time by the two halves of a wide product, as wyhash does.
 func hash(s []byte) uint64 {
 	h := uint64(len(s)) * 0x9E3779B97F4A7C15
-	for ; len(s) >= 8; s = s[8:] {
+	for ; len(s) > 8; s = s[8:] {
 		h = mix(h^binary.LittleEndian.Uint64(s), 0xA0761D6478BD642F)
 	}
-	var last uint64
-	if len(s) >= 4 {
-		last = uint64(binary.LittleEndian.Uint32(s)) | uint64(binary.LittleEndian.Uint32(s[len(s)-4:]))<<32
-	} else if len(s) > 0 {
-		last = uint64(s[0]) | uint64(s[len(s)/2])<<8 | uint64(s[len(s)-1])<<16
+	return mix(h^short(s), 0xE7037ED1A0B428DB)
+}
+
+// short holds all of at most eight bytes: with their number it says which they are.
+func short(s []byte) uint64 {
+	switch {
+	case len(s) == 8:
+		return binary.LittleEndian.Uint64(s)
+	case len(s) >= 4:
+		return uint64(binary.LittleEndian.Uint32(s)) | uint64(binary.LittleEndian.Uint32(s[len(s)-4:]))<<32
+	case len(s) > 0:
+		return uint64(s[0]) | uint64(s[len(s)/2])<<8 | uint64(s[len(s)-1])<<16
 	}
-	return mix(h^last, 0xE7037ED1A0B428DB)
+	return 0
 }
 
 func mix(a, b uint64) uint64 {
