@@ -152,7 +152,7 @@ func (a *arpa) bad(reason, format string, args ...any) error {
 func (a *arpa) next() []byte {
 	for a.s.Scan() {
 		a.line++
-		if l := bytes.TrimSpace(a.s.Bytes()); len(l) > 0 {
+		if l := bytes.Trim(a.s.Bytes(), " \t\r\n"); len(l) > 0 {
 			return l
 		}
 	}
@@ -203,13 +203,13 @@ func (a *arpa) read() (*Model, error) {
 }
 
 func (a *arpa) gram(l []byte, k int) error {
-	fields := bytes.Fields(l)
+	fields := bytes.FieldsFunc(l, func(r rune) bool { return r == ' ' || r == '\t' })
 	if len(fields) != k+2 && (len(fields) != k+3 || k+1 == len(a.counts)) {
 		return a.bad("ARPA_SYNTAX", "%d columns where a probability, %d tokens and perhaps a weight are needed",
 			len(fields), k+1)
 	}
 	if len(a.levels[k]) == a.counts[k] {
-		return a.bad("ARPA_COUNTS", "more n-grams of %d tokens than the %d that the head of the file says", k+1, a.counts[k])
+		return a.bad("ARPA_COUNTS", "more n-grams of %d tokens than the %d of the file's head", k+1, a.counts[k])
 	}
 	g := gram{words: make([]uint32, k+1)}
 	p, err := strconv.ParseFloat(string(fields[0]), 32)

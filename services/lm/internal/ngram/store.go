@@ -13,8 +13,9 @@ import (
 	"github.com/manifold-gen/manifold/services/lm/internal/text"
 )
 
-// The tensors of a model: the table as it lies in memory, four and two words of 32 bits an n-gram beside its last token, floats by their
-// bits; the vocabulary as its bytes and their ends; and the counts where they are kept.
+// The tensors of a model: the table as it lies in memory, four and two words of 32 bits an
+// n-gram beside its last token, floats by their bits; the vocabulary as its bytes and their ends; and the counts where
+// they are kept.
 const (
 	wordsTensor  = "table.words"
 	innerTensor  = "table.inner"

@@ -171,7 +171,8 @@ func (t *table) check(vocab int) error {
 	}
 	last := len(t.starts) - 1
 	if last < 1 || last >= MaxOrder+1 || len(t.inner) < 1 || int(t.starts[last]) != len(t.inner)-1 || t.starts[0] != 0 ||
-		int(t.starts[1]) != vocab || int64(len(t.inner))+int64(len(t.leaf)) > MaxTokens || len(t.words) != len(t.inner)-1+len(t.leaf) {
+		int(t.starts[1]) != vocab || int64(len(t.inner))+int64(len(t.leaf)) > MaxTokens ||
+		len(t.words) != len(t.inner)-1+len(t.leaf) {
 		return bad("the levels of the table do not fit it: %v, %d tokens", t.starts, vocab)
 	}
 	for k := range last {

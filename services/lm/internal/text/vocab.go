@@ -30,8 +30,8 @@ type Vocab struct {
 	table []place
 }
 
-// place is one of the hash table: strings of up to eight bytes lie in it whole, as short gives them, so that finding one
-// touches no other memory; others by their hash.
+// place is one of the hash table: strings of up to eight bytes lie in it whole, as short gives them, so that finding
+// one touches no other memory; others by their hash.
 type place struct {
 	key uint64
 	len uint32 // long for strings of more than eight bytes
