@@ -57,18 +57,19 @@ def main(bin_dir, out):
         "o5-prune001": ["-o", "5", "--prune", "0", "0", "1", "2"],
     }.items():
         arpa = subprocess.run(
-            [bin_dir / "lmplz", *args, "--discount_fallback", "-S", "200M", "-T", "/tmp"],
+            [bin_dir / "lmplz", *args, "--discount_fallback", "-S", "200M", "-T", str(out)],
             input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True,
         ).stdout
         with open(out / f"lmplz-{name}.arpa.gz", "wb") as f, gzip.GzipFile("", "wb", 9, f, 0) as z:
             z.write(arpa)
     # query -v word prints "word=index length log10" for every token
     with gzip.open(out / "lmplz-o5.arpa.gz") as z:
-        pathlib.Path("/tmp/o5.arpa").write_bytes(z.read())
+        (out / "o5.arpa").write_bytes(z.read())
     printed = subprocess.run(
-        [bin_dir / "query", "-v", "word", "/tmp/o5.arpa"], input=test.encode(), stdout=subprocess.PIPE,
+        [bin_dir / "query", "-v", "word", out / "o5.arpa"], input=test.encode(), stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, check=True,
     ).stdout.decode()
+    (out / "o5.arpa").unlink()
     fields = [f.split() for f in printed.replace("\n", "\t").split("\t") if "=" in f]
     rows = [[int(f[1]), float(f[2])] for f in fields]
     (out / "query.json").write_text(

@@ -100,6 +100,7 @@ func Build(counts *Counts, c Config) (*Model, error) {
 		k = 1
 	}
 	e := newEstimate(used, c.Smoothing, k, c.prune())
+	e.thin(c.Entropy)
 	m := &Model{config: c, tokens: text.NewTokens(used.kind, used.vocab), table: e.table()}
 	if c.Forgets {
 		m.counts = counts
