@@ -81,30 +81,6 @@ func (t *table) step(at, token uint32) (prob float64, length int, next uint32) {
 	return back + float64(t.inner[token].prob), 1, t.after(token)
 }
 
-// Score implements model.Scorer.
-func (m *Model) Score(c model.Context, further []int32, nats []float64, lengths []int32) error {
-	s, err := m.state("ngram.Score", c)
-	if err != nil {
-		return err
-	}
-	for i, w := range further {
-		if w < 0 || int(w) >= m.tokens.Size() {
-			return fault.E(fault.Invalid, "NO_SUCH_TOKEN", "ngram.Score", "token %d: 0 to %d are known", w, m.tokens.Size()-1)
-		}
-		p, n, next := m.table.step(s.at, uint32(w))
-		s.at = next
-		nats[i] = p * ln10
-		if lengths != nil {
-			if w == text.Unknown {
-				n = 0
-			}
-			lengths[i] = int32(n)
-		}
-	}
-	s.len += len(further)
-	return nil
-}
-
 func (m *Model) state(op string, c model.Context) (*state, error) {
 	s, ok := c.(*state)
 	if !ok || s.at != none && int(s.at) >= len(m.table.inner)-1 {

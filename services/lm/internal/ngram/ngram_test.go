@@ -231,6 +231,44 @@ func TestConfigsThatAreWrong(t *testing.T) {
 	}
 }
 
+// TestScoreIsStep compares tokens looked up together with the rows of Step, to the bit, in texts longer than a stretch.
+func TestScoreIsStep(t *testing.T) {
+	long := strings.Repeat("the cat ate a zebra and on the mat dog dog sat on the cat <unk> ", 20)
+	for order := 1; order <= 5; order++ {
+		for _, e := range []float64{0, 1e-3, 0.9} {
+			m := train(t, small, Config{Order: order, Unit: "given", Smoothing: ModifiedKneserNey, Entropy: e})
+			tok, err := m.tokens.Encode(long)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nats, lengths := make([]float64, len(tok)), make([]int32, len(tok))
+			a, b := m.Open(), m.Open()
+			if err := m.Score(a, tok, nats, lengths); err != nil {
+				t.Fatal(err)
+			}
+			row := make([]float64, m.tokens.Size())
+			for i, w := range tok {
+				if err := m.Step([]model.Context{b}, [][]int32{nil}, [][]float64{row}); err != nil {
+					t.Fatal(err)
+				}
+				_, n, _ := m.table.step(b.(*state).at, uint32(w))
+				if w == text.Unknown {
+					n = 0
+				}
+				if nats[i] != row[w] || int(lengths[i]) != n {
+					t.Fatalf("order %d, token %d: %v of %d, %v of %d in the row", order, i, nats[i], lengths[i], row[w], n)
+				}
+				if err := m.Step([]model.Context{b}, [][]int32{{w}}, [][]float64{nil}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if *a.(*state) != *b.(*state) {
+				t.Errorf("order %d: contexts %v and %v", order, a, b)
+			}
+		}
+	}
+}
+
 // data is a file of the folder of data sets.
 func data(t testing.TB, name string) []byte {
 	t.Helper()
