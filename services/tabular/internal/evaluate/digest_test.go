@@ -117,7 +117,7 @@ func TestDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	add(groups)
-	cv, err := CrossValidate(t.Context(), rows, 0, 3, 1, 1, naive(0))
+	cv, err := CrossValidate(t.Context(), rows, 0, 3, 1, 1, NaiveBayes(0))
 	if err != nil {
 		t.Fatal(err)
 	}

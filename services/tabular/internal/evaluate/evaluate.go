@@ -1,10 +1,8 @@
-// Package evaluate measures classifiers of tables: cross-validation in stratified folds, and learning curves. What is
-// measured is log-loss in nats and accuracy, with the trivial rules beside them. It decides no output of a model, but
-// its folds depend on the seed alone.
 package evaluate
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"github.com/manifold-gen/manifold/services/tabular/internal/model"
@@ -190,7 +188,7 @@ func Curve(ctx context.Context, t *table.Table, target int, sizes []int, rest, r
 			return nil, fault.InvalidField(op, "sizes", "%d rows to fit on, allowed are 1 to %d", n, t.Rows-rest)
 		}
 		points[k] = Point{Rows: n, Result: make([]Result, len(fits))}
-		for f, fit := range fits {
+		for which, fit := range fits {
 			sc := newScored(t.Rows)
 			for r := range repeats {
 				if err := ctx.Err(); err != nil {
@@ -198,8 +196,9 @@ func Curve(ctx context.Context, t *table.Table, target int, sizes []int, rest, r
 				}
 				order := ints(rng.New(seed).Perm(t.Rows, uint64(r)))
 				m, err := fit(t.Take(order[:n]))
-				if fault.KindOf(err) == fault.Invalid {
-					continue // so few rows that a class is not among them
+				var f *fault.Error
+				if errors.As(err, &f) && f.Reason == "ONE_CLASS" {
+					continue // so few rows that one class is not among them
 				}
 				if err != nil {
 					return nil, err
@@ -208,7 +207,7 @@ func Curve(ctx context.Context, t *table.Table, target int, sizes []int, rest, r
 					return nil, err
 				}
 			}
-			points[k].Result[f] = *sc.result()
+			points[k].Result[which] = *sc.result()
 		}
 	}
 	return points, nil

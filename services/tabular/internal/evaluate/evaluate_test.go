@@ -6,11 +6,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
-	"github.com/manifold-gen/manifold/services/tabular/internal/logistic"
-	"github.com/manifold-gen/manifold/services/tabular/internal/model"
-	"github.com/manifold-gen/manifold/services/tabular/internal/naivebayes"
 	"github.com/manifold-gen/manifold/services/tabular/internal/table"
 	"github.com/manifold-gen/manifold/shared/fault"
 )
@@ -69,16 +67,6 @@ func declared() table.Declaration {
 	}
 }
 
-func naive(target int) Fit {
-	return func(t *table.Table) (model.Explainer, error) {
-		return naivebayes.Fit(table.FromTable(t), naivebayes.Default(target))
-	}
-}
-
-func regression(target int) Fit {
-	return func(t *table.Table) (model.Explainer, error) { return logistic.Fit(t, logistic.Default(target)) }
-}
-
 // TestTitanic is the proof of quality: ten times ten folds.
 func TestTitanic(t *testing.T) {
 	rows := titanic(t, declared())
@@ -92,8 +80,8 @@ func TestTitanic(t *testing.T) {
 		t.Logf("%-20s log-loss %.4f ± %.4f, accuracy %.4f ± %.4f", name, r.LogLoss.Mean, r.LogLoss.Half, r.Accuracy.Mean, r.Accuracy.Half)
 		return r
 	}
-	nb := measure("naive Bayes", rows, naive(0))
-	lr := measure("logistic regression", rows, regression(0))
+	nb := measure("naive Bayes", rows, NaiveBayes(0))
+	lr := measure("logistic regression", rows, Logistic(0))
 	rule := measure("every female", sex, Single(0, 1))
 	measure("majority", rows, Majority(0))
 	if math.Abs(rule.Accuracy.Mean-0.7868) > 5e-5 {
@@ -157,6 +145,19 @@ func small() *table.Table {
 	return t
 }
 
+func TestCompare(t *testing.T) {
+	c, err := Compare(t.Context(), small(), 0, 5, 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := c.Markdown()
+	for _, s := range []string{"y from x; 40 rows", "| rule of x | ", "| majority | ", "| 20 | "} {
+		if !strings.Contains(text, s) {
+			t.Errorf("%q is not in\n%s", s, text)
+		}
+	}
+}
+
 func TestMeasures(t *testing.T) {
 	rows := small()
 	r, err := CrossValidate(t.Context(), rows, 0, 5, 3, 1, Single(0, 1))
@@ -167,21 +168,21 @@ func TestMeasures(t *testing.T) {
 	if err != nil || math.Abs(m.LogLoss.Mean-math.Ln2) > 0.01 {
 		t.Errorf("%+v %v", m, err)
 	}
-	points, err := Curve(t.Context(), rows, 0, []int{1, 10, 20}, 10, 5, 1, naive(0), regression(0))
+	points, err := Curve(t.Context(), rows, 0, []int{1, 10, 20}, 10, 5, 1, NaiveBayes(0), Logistic(0))
 	if err != nil || len(points) != 3 || points[2].Result[0].LogLoss.Mean > points[1].Result[0].LogLoss.Mean {
 		t.Errorf("%+v %v", points, err)
 	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := CrossValidate(done, rows, 0, 5, 3, 1, naive(0)); !errors.Is(err, context.Canceled) {
+	if _, err := CrossValidate(done, rows, 0, 5, 3, 1, NaiveBayes(0)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	for _, folds := range []int{1, 41} {
-		if _, err := CrossValidate(t.Context(), rows, 0, folds, 1, 1, naive(0)); fault.KindOf(err) != fault.Invalid {
+		if _, err := CrossValidate(t.Context(), rows, 0, folds, 1, 1, NaiveBayes(0)); fault.KindOf(err) != fault.Invalid {
 			t.Error(err)
 		}
 	}
-	if _, err := Curve(t.Context(), rows, 0, []int{31}, 10, 1, 1, naive(0)); fault.KindOf(err) != fault.Invalid {
+	if _, err := Curve(t.Context(), rows, 0, []int{31}, 10, 1, 1, NaiveBayes(0)); fault.KindOf(err) != fault.Invalid {
 		t.Error(err)
 	}
 }
@@ -190,7 +191,7 @@ func TestMeasures(t *testing.T) {
 func TestCurvesCross(t *testing.T) {
 	rows := titanic(t, declared())
 	sizes := []int{10, 20, 40, 80, 160, 320, 640}
-	points, err := Curve(t.Context(), rows, 0, sizes, 250, 50, 1, naive(0), regression(0))
+	points, err := Curve(t.Context(), rows, 0, sizes, 250, 50, 1, NaiveBayes(0), Logistic(0))
 	if err != nil {
 		t.Fatal(err)
 	}

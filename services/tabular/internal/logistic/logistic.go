@@ -308,21 +308,22 @@ func (f *problem) minimise() error {
 				m.Config.C)
 		}
 		copy(old, m.Weights)
+		// Near the minimum the value is flat to its last digits while the gradient still says where to go: a step may
+		// raise it by what rounding may.
+		slack := float64(1e-12 * max(1, value))
 		scale, went := 1.0, false
 		for range 40 {
 			for i := range m.Weights {
 				m.Weights[i] = old[i] - float64(scale*gradient[i])
 			}
-			next := f.value()
-			if next <= value {
-				went = next < value || scale < 1
-				value = next
+			if next := f.value(); next <= value+slack {
+				value, went = next, true
 				break
 			}
 			scale *= 0.5
 		}
 		if !went {
-			return nil // no step goes down any more: this is the minimum, to the last digits
+			return fault.E(fault.Invalid, "NOT_CONVERGED", "logistic.Fit", "no step goes down after %d of them", m.Taken)
 		}
 	}
 	return fault.E(fault.Invalid, "NOT_CONVERGED", "logistic.Fit", "%d steps did not reach the tolerance %g",

@@ -2,6 +2,7 @@ package naivebayes
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -83,7 +84,7 @@ func BenchmarkFitCSV(b *testing.B) {
 			for err == nil {
 				_, err = r.Next()
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
@@ -97,7 +98,7 @@ func BenchmarkFitCSV(b *testing.B) {
 			for err == nil {
 				_, err = s.Next(t)
 			}
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
