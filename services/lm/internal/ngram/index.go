@@ -2,7 +2,7 @@ package ngram
 
 // few is the number of followers up to which they are searched in their list; those of longer lists are found by the
 // index, at a cache line or two instead of one for every halving.
-const few = 16
+const few = 4
 
 // find is the number of the n-gram that follows n-gram at, whose followers are a to b, by a token; none where it is not
 // there.

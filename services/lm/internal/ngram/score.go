@@ -8,7 +8,7 @@ import (
 )
 
 // stretch is how many tokens are looked up together.
-const stretch = 128
+const stretch = 32
 
 // Score implements model.Scorer.
 func (m *Model) Score(c model.Context, further []int32, nats []float64, lengths []int32) error {
