@@ -123,7 +123,11 @@ func (t *Tokens) AppendEncoded(dst []int32, text []byte) ([]int32, error) {
 		return dst, nil
 	}
 	s := Splitter{Kind: t.kind, Text: text}
-	for tok := s.Next(); tok != nil; tok = s.Next() {
+	next := s.Next
+	if t.kind == Given {
+		next = s.given
+	}
+	for tok := next(); tok != nil; tok = next() {
 		id := t.vocab.Find(tok)
 		switch {
 		case id < 0:
