@@ -136,6 +136,38 @@ var signed = func() (t [256]float32) {
 	return t
 }()
 
+// unsigned is ToUnit of signed.
+var unsigned = func() (t [256]float32) {
+	copy(t[:], signed[:])
+	ToUnit(t[:])
+	return t
+}()
+
+// UnitPicture is Picture and then ToUnit, in one pass where the set is of 8-bit pictures in memory or a range of one.
+func UnitPicture(d Dataset, i int, dst []float32) error {
+	if s, ok := d.(*subset); ok {
+		if err := checkPicture(s, i, len(dst)); err != nil {
+			return err
+		}
+		return UnitPicture(s.Dataset, s.from+i, dst)
+	}
+	p, ok := d.(*Pictures)
+	if !ok {
+		err := d.Picture(i, dst)
+		ToUnit(dst)
+		return err
+	}
+	if err := checkPicture(p, i, len(dst)); err != nil {
+		return err
+	}
+	src, table := p.Bytes(i), &unsigned
+	dst = dst[:len(src)]
+	for j, v := range src {
+		dst[j] = table[v]
+	}
+	return nil
+}
+
 // ToUnit maps numbers from [-1, 1] to [0, 1] in place, as models with Bernoulli outputs want them.
 func ToUnit(x []float32) {
 	for i, v := range x {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,4 +210,38 @@ func writeFile(t testing.TB, dir, name string, b []byte) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestUnitPicture compares with Picture and ToUnit, for pictures in memory and a range of them.
+func TestUnitPicture(t *testing.T) {
+	data := make([]byte, 3*256)
+	for i := range data {
+		data[i] = byte(i * 7)
+	}
+	p, err := NewPictures(data, 16, 16, 1, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := Range(p, 1, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []Dataset{p, part} {
+		got, want := make([]float32, 256), make([]float32, 256)
+		for i := range d.Len() {
+			if err := UnitPicture(d, i, got); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Picture(i, want); err != nil {
+				t.Fatal(err)
+			}
+			ToUnit(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("picture %d: %v, want %v", i, got, want)
+			}
+		}
+		if UnitPicture(d, d.Len(), got) == nil || UnitPicture(d, 0, got[:5]) == nil {
+			t.Error("a wrong index or length was taken")
+		}
+	}
 }

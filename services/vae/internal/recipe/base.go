@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/manifold-gen/manifold/shared/dataset"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/picture"
 	"github.com/manifold-gen/manifold/shared/recipe"
@@ -95,26 +96,19 @@ func (b *base) rows(x *tensor.Tensor, split *recipe.Split, s rng.Stream, step ui
 	n, d := x.Dim(0), b.size()
 	b.class = append(b.class[:0], make([]int32, n)...)
 	for i := range n {
-		sample, _ := at(i)
-		index := split.Index(sample)
-		if err := split.Picture(index, x.F32()[i*d:(i+1)*d]); err != nil {
+		sample, draw := at(i)
+		index, row := split.Index(sample), x.F32()[i*d:(i+1)*d]
+		if err := dataset.UnitPicture(split.Dataset, index, row); err != nil {
 			return nil, fault.Wrap("recipe.rows", err)
 		}
 		b.class[i] = int32(split.Label(index))
-	}
-	// dataset.ToUnit of all of them at once.
-	tensor.AddScalar(x, x, 1)
-	tensor.Scale(x, x, 0.5)
-	for i := range n {
-		row := x.F32()[i*d : (i+1)*d]
-		sample, draw := at(i)
 		switch b.binarise {
 		case static:
 			which := uint32(0)
 			if split == &b.data.Selection {
 				which = 1 // registered splits number their pictures from 0 each
 			}
-			Binarise(row, b.uniform, rng.New(b.recipe.Seed^staticSeed), uint64(split.Index(sample)), which)
+			Binarise(row, b.uniform, rng.New(b.recipe.Seed^staticSeed), uint64(index), which)
 		case dynamic:
 			Binarise(row, b.uniform, s, draw, step)
 		}

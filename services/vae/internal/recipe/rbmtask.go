@@ -307,15 +307,17 @@ func entropy(m *rbm.RBM, x, y *tensor.Tensor, a *tensor.Arena) float64 {
 	tensor.AddScalar(off, off, 1)
 	tensor.Log(on, on)
 	tensor.Log(off, off)
-	var total float64
-	for i := range n {
-		from, to := i*V, (i+1)*V-m.Labels
-		row, logOn, logOff := x.F32()[from:to], on.F32()[from:to], off.F32()[from:to]
-		for j, p := range row {
-			total -= float64(float64(p)*float64(logOn[j])) + float64((1-float64(p))*float64(logOff[j]))
+	tensor.Sub(on, on, off)
+	tensor.Mul(on, on, tensor.FromFloat32(x.F32()[:n*V], n, V))
+	tensor.Add(on, on, off) // x log y + (1-x) log(1-y)
+	if m.Labels > 0 {
+		for i := range n {
+			clear(on.F32()[(i+1)*V-m.Labels : (i+1)*V])
 		}
 	}
-	return total / float64(n)
+	total := a.New(tensor.Float32)
+	tensor.Sum(total, on)
+	return -float64(total.F32()[0]) / float64(n)
 }
 
 // lost is the cross-entropy of units x under the means y, or their squared distance.
