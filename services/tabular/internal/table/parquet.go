@@ -1,6 +1,8 @@
 package table
 
 import (
+	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -40,6 +43,9 @@ type leaf struct {
 func newParquet(in io.ReaderAt, size int64, l Limits) (r *parquetReader, err error) {
 	const op = "table.Open"
 	defer guard(op, &err)
+	if err := checkFooter(in, size); err != nil {
+		return nil, err
+	}
 	f, err := parquet.OpenFile(in, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return nil, fault.E(fault.Corrupt, "BAD_PARQUET", op, "%w", err)
@@ -48,6 +54,9 @@ func newParquet(in io.ReaderAt, size int64, l Limits) (r *parquetReader, err err
 	if f.NumRows() > r.limits.Rows {
 		return nil, fault.E(fault.Corrupt, "TOO_MANY_ROWS", op, "%d rows, at most %d are allowed", f.NumRows(),
 			r.limits.Rows)
+	}
+	if err := checkPages(f, in, size); err != nil {
+		return nil, err
 	}
 	for _, path := range f.Schema().Columns() {
 		name := strings.Join(path, ".")
@@ -70,6 +79,91 @@ func newParquet(in io.ReaderAt, size int64, l Limits) (r *parquetReader, err err
 	}
 	r.numbers = make([]Cell, len(r.names))
 	return r, checkNames(r.names, r.limits)
+}
+
+// maxFooter bounds the description of a file, in bytes.
+const maxFooter = 64 << 20
+
+// checkFooter looks at the length of the description, for which the library takes memory before it looks itself.
+func checkFooter(in io.ReaderAt, size int64) error {
+	var end [8]byte
+	if size < 12 {
+		return fault.E(fault.Corrupt, "BAD_PARQUET", "table.Open", "a file of %d bytes", size)
+	}
+	if _, err := in.ReadAt(end[:], size-8); err != nil && !errors.Is(err, io.EOF) {
+		return fault.Wrap("table.Open", err)
+	}
+	n := int64(binary.LittleEndian.Uint32(end[:]))
+	if string(end[4:]) != "PAR1" || n > size-12 || n > maxFooter {
+		return fault.E(fault.Corrupt, "BAD_PARQUET", "table.Open",
+			"the file of %d bytes ends in a footer of %d, at most %d", size, n, min(size-12, maxFooter))
+	}
+	return nil
+}
+
+// maxPage bounds a page before and after it is unpacked, in bytes. Writers make pages of about 1 MiB.
+const maxPage = 256 << 20
+
+// maxPageHeader bounds the description of a page, in bytes; it may hold two values of a column.
+const maxPageHeader = 1 << 20
+
+// checkPages walks over the descriptions of all pages, since the library takes as much memory as they say.
+func checkPages(f *parquet.File, in io.ReaderAt, size int64) error {
+	bad := func(what string) error {
+		return fault.E(fault.Corrupt, "BAD_PARQUET", "table.Open", "the file is damaged: %s", what)
+	}
+	for _, group := range f.Metadata().RowGroups {
+		for i := range group.Columns {
+			m := &group.Columns[i].MetaData
+			if m.Codec == format.Lz4Raw {
+				return fault.E(fault.Corrupt, "UNKNOWN_TYPE", "table.Open",
+					"LZ4 is not read; write the file with Snappy or ZSTD")
+			}
+			at := m.DataPageOffset
+			if m.DictionaryPageOffset > 0 && m.DictionaryPageOffset < at {
+				at = m.DictionaryPageOffset
+			}
+			if at < 4 || m.TotalCompressedSize < 0 || at > size || m.TotalCompressedSize > size-at {
+				return bad("a column lies outside of it")
+			}
+			for end := at + m.TotalCompressedSize; at < end; {
+				section := bufio.NewReaderSize(io.NewSectionReader(in, at, min(end-at, maxPageHeader)), 512)
+				counted := &countingReader{r: section}
+				var h format.PageHeader
+				if err := thrift.NewDecoder((&thrift.CompactProtocol{}).NewReader(counted)).Decode(&h); err != nil {
+					return bad("a page's header")
+				}
+				if h.CompressedPageSize < 0 || h.UncompressedPageSize < 0 || h.CompressedPageSize > maxPage ||
+					h.UncompressedPageSize > maxPage || int64(h.CompressedPageSize) > end-at-counted.n {
+					return bad("a page's size")
+				}
+				at += counted.n + int64(h.CompressedPageSize)
+			}
+		}
+	}
+	return nil
+}
+
+// countingReader knows how far it was read.
+type countingReader struct {
+	r *bufio.Reader
+	n int64
+}
+
+// Read implements io.Reader.
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// ReadByte implements io.ByteReader, so that no more is read than is decoded.
+func (c *countingReader) ReadByte() (byte, error) {
+	b, err := c.r.ReadByte()
+	if err == nil {
+		c.n++
+	}
+	return b, err
 }
 
 // logical takes what changes the meaning of a number.

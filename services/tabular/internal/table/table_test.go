@@ -161,6 +161,7 @@ func TestBadFilesNameLineAndColumn(t *testing.T) {
 		{"derive a text", "a\nx\n", Declaration{Derive: []Derivation{{Name: "s", Sum: []string{"a"}}}}, "NOT_A_NUMBER", "line 2, column \"s\": \"x\" of column \"a\""},
 		{"long", "a,b\nx," + strings.Repeat("y", 1<<20+1) + "\n", Declaration{}, "CELL_TOO_LONG", "line 2, column \"b\""},
 		{"damaged parquet", "PAR1 and no more", Declaration{}, "BAD_PARQUET", ""},
+		{"parquet that promises too much", "PAR1\x15\x06\xff\xff\xff\xffPAR1", Declaration{}, "BAD_PARQUET", "a footer of 4294967295, at most 2"},
 	} {
 		f, err := Open(strings.NewReader(r.text), int64(len(r.text)), Options{})
 		if err == nil {
