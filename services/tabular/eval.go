@@ -136,8 +136,8 @@ func (e Eval) classifiers(ctx context.Context) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		head := Figure{Model: c.name, Data: "titanic", Settings: "title, class, family size; 10 times 10 stratified folds",
-			Against: "the majority"}
+		head := Figure{Model: c.name, Data: "titanic", Against: "the majority",
+			Settings: "title, class, family size; 10 times 10 stratified folds"}
 		loss, accuracy := head, head
 		loss.What, loss.Unit, loss.Value, loss.Half = "log-loss", "nats", r.LogLoss.Mean, r.LogLoss.Half
 		loss.Baseline = &rule.LogLoss.Mean
@@ -163,8 +163,8 @@ func (e Eval) curves(ctx context.Context) ([]Figure, error) {
 	}
 	var all []Figure
 	for _, p := range points {
-		f := Figure{Model: "naive-bayes", Data: "adult, numbers in bins", What: "log-loss on 10,000 other rows", Unit: "nats",
-			Settings: fmt.Sprintf("%d rows to learn from, 5 draws", p.Rows), Value: p.Result[0].LogLoss.Mean,
+		f := Figure{Model: "naive-bayes", Data: "adult, numbers in bins", What: "log-loss on 10,000 other rows",
+			Unit: "nats", Settings: fmt.Sprintf("%d rows to learn from, 5 draws", p.Rows), Value: p.Result[0].LogLoss.Mean,
 			Half: p.Result[0].LogLoss.Half, Baseline: &p.Result[1].LogLoss.Mean, Against: "logistic regression"}
 		all = append(all, f)
 	}

@@ -284,3 +284,67 @@ func TestDescribeTellsTheTruth(t *testing.T) {
 		}
 	}
 }
+
+// TestNaiveBayesTakesMoreRows: partial fit of naive Bayes gives what a fit of all rows gives.
+func TestNaiveBayesTakesMoreRows(t *testing.T) {
+	c, _ := connect(t)
+	table := func(n int) *tabularv1.Rows {
+		r := &tabularv1.Rows{Columns: []string{"x", "c", "y"}}
+		for i := range n {
+			r.Rows = append(r.Rows, row(number(float64(i%17)), word([]string{"a", "b"}[i%2]), word([]string{"no", "yes"}[i/3%2])))
+		}
+		return r
+	}
+	whole := table(60)
+	fit := func(req *tabularv1.FitRequest) *tabularv1.FitResponse {
+		r, err := c.Fit(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	recipe := func(name string) string {
+		return "name: " + name + "\nfamily: tabular\narchitecture: naive-bayes\ndata: {select: 0}\nmodel: {target: y}\n"
+	}
+	fit(&tabularv1.FitRequest{Recipe: recipe("all"), Data: &tabularv1.FitRequest_Rows{Rows: whole}})
+	fit(&tabularv1.FitRequest{Recipe: recipe("half"), Data: &tabularv1.FitRequest_Rows{Rows: &tabularv1.Rows{
+		Columns: whole.GetColumns(), Rows: whole.GetRows()[:40]}}})
+	r := fit(&tabularv1.FitRequest{Update: "half", Data: &tabularv1.FitRequest_Rows{Rows: &tabularv1.Rows{
+		Columns: whole.GetColumns(), Rows: whole.GetRows()[40:]}}})
+	if r.GetRows() != 60 || r.GetModel().GetVersion() != "2" {
+		t.Errorf("%v", r)
+	}
+	five := 5.0
+	ask := func(model string) []float64 {
+		return query(t, c, &tabularv1.QueryRequest{Model: model, Targets: []string{"y"},
+			Given: conditions(is("c", "a"), &tabularv1.Condition{Field: "x", Equals: &five})})
+	}
+	if a, b := ask("all"), ask("half"); !near(a, b, 1e-12) {
+		t.Errorf("%v, added %v", a, b)
+	}
+}
+
+// TestCopula: rows of numbers and words, under a condition, and a report that does not complain.
+func TestCopula(t *testing.T) {
+	c, _ := connect(t)
+	n, seed := int64(300), uint64(2)
+	at := 60.0
+	made, _ := rows(t, c, &tabularv1.SampleRequest{Model: "titanic-like", N: &n, Seed: &seed,
+		Given: conditions(is("Sex", "female"), &tabularv1.Condition{Field: "Age", Below: &at})})
+	d, err := c.Describe(t.Context(), &tabularv1.DescribeRequest{Model: "titanic-like"})
+	if err != nil || d.GetDataSet() != "titanic-like" || slices.Contains(d.GetCalls(), "Query") {
+		t.Fatalf("%v, %v", d, err)
+	}
+	sex := slices.IndexFunc(d.GetFields(), func(f *tabularv1.Field) bool { return f.GetName() == "Sex" })
+	age := slices.IndexFunc(d.GetFields(), func(f *tabularv1.Field) bool { return f.GetName() == "Age" })
+	for _, r := range made {
+		if v := r.GetValues()[age]; r.GetValues()[sex].GetCategory() != "female" || !(v.GetNumber() >= 0 && v.GetNumber() < 60) {
+			t.Fatalf("%v", r)
+		}
+	}
+	rep, err := c.Report(t.Context(), &tabularv1.ReportRequest{Model: "titanic-like", Seed: &seed, Target: "Survived",
+		Real: &tabularv1.ReportRequest_DataSet{DataSet: "titanic-like"}})
+	if err != nil || len(rep.GetFigures()) != 8 {
+		t.Errorf("%v, %v", rep, err)
+	}
+}

@@ -20,7 +20,8 @@ type evalTabularCmd struct {
 
 // Help is shown below the flags.
 func (evalTabularCmd) Help() string {
-	return `Titanic and Adult are looked for below --data (tabular/titanic.csv, tabular/adult-train.csv) and can be downloaded.
+	return `Titanic and Adult are looked for below --data (tabular/titanic.csv, tabular/adult-train.csv) and can be
+downloaded.
 
   manifold eval tabular --what fractions,classifiers
   manifold eval tabular --out docs/results/tabular.json`

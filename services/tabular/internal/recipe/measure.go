@@ -33,7 +33,9 @@ func Rows(ctx context.Context, text []byte, l *dataset.Locator) (*table.Table, e
 
 // Synthesise fits a recipe with a seed, draws as many rows as it was fitted to, and holds them against those that were
 // held out.
-func Synthesise(ctx context.Context, text []byte, l *dataset.Locator, seed uint64, target string) (*report.Report, error) {
+func Synthesise(
+	ctx context.Context, text []byte, l *dataset.Locator, seed uint64, target string,
+) (*report.Report, error) {
 	const op = "recipe.Synthesise"
 	r, err := Parse(text)
 	if err != nil {
