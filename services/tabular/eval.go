@@ -249,7 +249,8 @@ func (e Eval) speed(context.Context) ([]Figure, error) {
 		what, unit string
 		value      float64
 	}{
-		{"pairwise counts of streamed rows, for Chow-Liu", "rows a second", s.Streamed}, {"the tree from them", "s", s.Tree},
+		{"pairwise counts of streamed rows, for Chow-Liu", "rows a second", s.Streamed},
+		{"the tree from them", "s", s.Tree},
 		{"greatest heap while streaming", "MiB", s.HeapMiB}, {"rows drawn", "rows a second", s.Drawn},
 		{"rows drawn under a condition", "rows a second", s.Conditioned},
 		{"one marginal given one field, by variable elimination", "ms", s.Eliminate},

@@ -41,14 +41,14 @@ func (n *networkModel) learn(ctx context.Context, t *training, required, forbidd
 	}
 	if n.Learn == "hill-climb" {
 		f, err := structure.HillClimb(all, structure.HillOptions{Score: score, MaxParents: n.MaxParents, Tabu: 10,
-			Stream: rng.New(t.recipe.Seed), Required: required, Forbidden: forbidden})
+			Stream: rng.New(t.recipe.Seed), Required: required, Forbidden: forbidden, Check: ctx.Err})
 		if err != nil {
 			return nil, err
 		}
 		t.tell(map[string]float64{"negative_score": -f.Score / float64(max(1, all.Rows))})
 		return f.Parents, nil
 	}
-	found, err := structure.PC(all, structure.PCOptions{Alpha: n.Alpha})
+	found, err := structure.PC(all, structure.PCOptions{Alpha: n.Alpha, Check: ctx.Err})
 	if err != nil {
 		return nil, err
 	}

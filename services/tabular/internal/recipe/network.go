@@ -206,7 +206,7 @@ func (f *fitSection) run(ctx context.Context, t *training, parents [][]int) (*ba
 	if err != nil {
 		return nil, err
 	}
-	net, gains, err := bayesfit.EM(all, start, bayesfit.EMOptions{Prior: f.prior(), Rounds: f.EM})
+	net, gains, err := bayesfit.EM(all, start, bayesfit.EMOptions{Prior: f.prior(), Rounds: f.EM, Check: ctx.Err})
 	if err == nil && len(gains) > 0 {
 		t.tell(map[string]float64{"negative_log_likelihood": -gains[len(gains)-1] / float64(max(1, all.Rows))})
 	}
