@@ -209,7 +209,17 @@ func TestPrivateNetwork(t *testing.T) {
 	if err != nil || len(p.GetFields()[0].GetCounts()) != 0 || len(p.GetAssociations()) != 0 {
 		t.Errorf("a private model tells counts of its rows: %v, %v", p, err)
 	}
+	learned := strings.Replace(text(`{learn: private, fit: {epsilon: 4, cell: 1}}`), "name: private", "name: learned", 1)
+	if _, err := c.Fit(t.Context(), &tabularv1.FitRequest{Recipe: learned}); err != nil {
+		t.Fatal(err)
+	}
+	r, err = c.Report(t.Context(), &tabularv1.ReportRequest{Model: "learned", Seed: &seed,
+		Real: &tabularv1.ReportRequest_DataSet{DataSet: "titanic-1912"}})
+	if err != nil || r.GetEpsilon() != 4 {
+		t.Errorf("epsilon %v, %v", r.GetEpsilon(), err)
+	}
 	for what, model := range map[string]string{
+		"no epsilon":          `{learn: private}`,
 		"epsilon 0":           `{edges: [[class, survived]], fit: {epsilon: 0}}`,
 		"epsilon -1":          `{edges: [[class, survived]], fit: {epsilon: -1}}`,
 		"a learned structure": `{learn: hill-climb, fit: {epsilon: 1}}`,

@@ -5,6 +5,7 @@ import (
 
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
 
+	"github.com/manifold-gen/manifold/services/tabular/internal/bayesfit"
 	"github.com/manifold-gen/manifold/services/tabular/internal/structure"
 )
 
@@ -32,6 +33,14 @@ func (n *networkModel) learn(ctx context.Context, t *training, required, forbidd
 	all, err := t.all(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if n.Learn == private {
+		secret, err := bayesfit.Secret()
+		if err != nil {
+			return nil, err
+		}
+		return structure.Private(all, structure.PrivateOptions{Epsilon: *n.Fit.Epsilon / 2, Degree: min(n.MaxParents, 4),
+			Stream: secret, Check: ctx.Err})
 	}
 	score := structure.BIC
 	if n.Score != "" {

@@ -26,7 +26,8 @@ type networkModel struct {
 
 	// Edges are the structure, each from and to; with Learn they are kept whatever the data say.
 	Edges [][2]string `yaml:"edges,omitempty"`
-	// Learn finds the structure: chow-liu, hill-climb or pc; "" takes Edges alone.
+	// Learn finds the structure: chow-liu, hill-climb, pc, or private, which spends half of fit's epsilon on it
+	// (PrivBayes); "" takes Edges alone.
 	Learn      string      `yaml:"learn,omitempty"`
 	Forbidden  [][2]string `yaml:"forbidden,omitempty"`   // edges that are never made
 	Root       string      `yaml:"root,omitempty"`        // of a Chow-Liu tree; the first field
@@ -45,7 +46,8 @@ type fitSection struct {
 	Sample float64 `yaml:"sample,omitempty"`
 	// EM fills in missing cells, in so many rounds at most; 0 leaves incomplete families out.
 	EM int `yaml:"em,omitempty"`
-	// Epsilon is the budget of differential privacy, 0 for none. The structure must be given then.
+	// Epsilon is the budget of differential privacy; left out for none. The structure is given then, or learned by
+	// private.
 	Epsilon *float64 `yaml:"epsilon,omitempty"`
 }
 
@@ -65,7 +67,10 @@ func (n *networkModel) setDefaults(r *Recipe) {
 	}
 }
 
-var learners = []string{"chow-liu", "hill-climb", "pc"}
+var learners = []string{"chow-liu", "hill-climb", "pc", private}
+
+// private is the learner that spends a part of the budget of privacy.
+const private = "private"
 
 func (n *networkModel) check(r *Recipe) (wrong []fault.Violation) {
 	bad := func(field, format string, args ...any) {
@@ -91,7 +96,13 @@ func (n *networkModel) check(r *Recipe) (wrong []fault.Violation) {
 			bad("score", "%.40q, want bic, bdeu, k2 or aic", n.Score)
 		}
 	}
-	return append(wrong, n.Fit.check(n.Learn != "")...)
+	if n.Learn == private && n.Fit.Epsilon == nil {
+		bad("fit.epsilon", "missing, and the structure is learned privately: what may it cost?")
+	}
+	if n.Learn == private && len(n.Edges)+len(n.Forbidden) > 0 {
+		bad("edges", "given, and the structure is learned privately; want one of them")
+	}
+	return append(wrong, n.Fit.check(n.Learn != "" && n.Learn != private)...)
 }
 
 func (f *fitSection) check(learned bool) (wrong []fault.Violation) {
@@ -114,7 +125,7 @@ func (f *fitSection) check(learned bool) (wrong []fault.Violation) {
 			bayesfit.MaxEpsilon)
 	}
 	if learned {
-		bad("epsilon", "given, and the structure is learned from the same rows; state its edges")
+		bad("epsilon", "given, and the structure is learned from the same rows; state its edges, or learn: private")
 	}
 	if f.EM > 0 {
 		bad("em", "given, and epsilon too; want one of them")
@@ -146,9 +157,17 @@ func (n *networkModel) fit(ctx context.Context, t *training) (*fitted, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := n.Fit.run(ctx, t, parents)
+	spec := n.Fit
+	if n.Learn == private {
+		half := *n.Fit.Epsilon / 2
+		spec.Epsilon = &half
+	}
+	net, err := spec.run(ctx, t, parents)
 	if err != nil {
 		return nil, err
+	}
+	if n.Learn == private {
+		net = net.WithPrivacy(bayesnet.Privacy{Parameters: *spec.Epsilon, Structure: *spec.Epsilon})
 	}
 	f := fittedNetwork(net)
 	if n.Learn != "" {
