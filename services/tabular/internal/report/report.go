@@ -180,7 +180,7 @@ func variation(p, q []float64) float64 {
 	for i := range p {
 		d += math.Abs(p[i] - q[i])
 	}
-	return d / 2
+	return float64(d / 2) // not to be fused into a sum where this is inlined
 }
 
 // joint is the distribution of two fields, numbers by the bins of a profile, missing cells as a level of their own.
