@@ -62,6 +62,13 @@ type Tagger interface {
 	Tag(words []string) (path []int32, joint float64, posterior []float64, err error)
 }
 
+// Filterer follows hidden states while observations come.
+type Filterer interface {
+	// Filter gives the probability of each state at each word given the words up to it, len(words) x len(Tags()), and
+	// the natural logarithm of the probability of all words.
+	Filter(words []string) ([]float64, float64, error)
+}
+
 // Transitions is a chain whose states can be named: what Chain answers about.
 type Transitions interface {
 	// States are their names.

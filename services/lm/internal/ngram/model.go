@@ -144,3 +144,6 @@ func (t *table) row(at uint32, row []float64) {
 	}
 	row[text.Begin] = math.Inf(-1)
 }
+
+// Order is the greatest length of n-grams.
+func (m *Model) Order() int { return m.config.Order }

@@ -271,3 +271,6 @@ func inWord(r rune) bool {
 	}
 	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r))
 }
+
+// Unit says what a token is.
+func (t *Tokens) Unit() string { return t.kind.String() }
