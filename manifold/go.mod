@@ -15,6 +15,7 @@ require (
 	github.com/manifold-gen/manifold/gateway v0.0.0
 	github.com/manifold-gen/manifold/proto/gen v0.0.0
 	github.com/manifold-gen/manifold/services/diffusion v0.0.0
+	github.com/manifold-gen/manifold/services/lm v0.0.0
 	github.com/manifold-gen/manifold/services/tabular v0.0.0
 	github.com/manifold-gen/manifold/services/vae v0.0.0
 	github.com/manifold-gen/manifold/shared v0.0.0
@@ -76,5 +77,7 @@ require (
 )
 
 replace github.com/manifold-gen/manifold/services/tabular => ../services/tabular
+
+replace github.com/manifold-gen/manifold/services/lm => ../services/lm
 
 replace github.com/manifold-gen/manifold/services/vae => ../services/vae

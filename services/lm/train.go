@@ -53,4 +53,3 @@ func Train(ctx context.Context, text []byte, deps shared.Deps, events func(train
 	}
 	return r.Run(ctx, deps, events)
 }
-

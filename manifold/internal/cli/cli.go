@@ -42,6 +42,7 @@ type root struct {
 	Generate generateCmd `cmd:"" help:"Make something with a model."`
 	Latent   latentCmd   `cmd:"" help:"Codes of autoencoders and Boltzmann machines: encode, decode, walk, compare, score."`
 	Table    tableCmd    `cmd:"" help:"Questions to tables: probabilities, reasons, structure, new rows."`
+	Text     textCmd     `cmd:"" help:"Language models: how probable a text is, what its words are, where a chain leads."`
 	Train    trainCmd    `cmd:"" help:"Train a model from a recipe, or from a folder of pictures."`
 	Eval     evalCmd     `cmd:"" help:"Measure a model's quality; writes JSON."`
 	Models   modelsCmd   `cmd:"" name:"models" help:"List, show and verify models."`

@@ -22,6 +22,7 @@ type evalCmd struct {
 	Diffusion       evalDiffusionCmd  `cmd:"" help:"Distances from real pictures, class match and speed of a diffusion model."`
 	Vae             evalVaeCmd        `cmd:"" help:"Likelihoods, reconstructions and codes of Boltzmann machines and autoencoders."`
 	Tabular         evalTabularCmd    `cmd:"" help:"Classifiers, networks and synthetic rows of tables."`
+	Lm              evalLmCmd         `cmd:"" help:"Nats a character, labels and chains of language models."`
 	Classifier      evalClassifierCmd `cmd:"" help:"Accuracy of the classifier that the other measurements rest on."`
 	TrainClassifier evalTrainCmd      `cmd:"" help:"Train such a classifier from its recipe."`
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/manifold-gen/manifold/services/diffusion"
+	"github.com/manifold-gen/manifold/services/lm"
 	"github.com/manifold-gen/manifold/services/tabular"
 	"github.com/manifold-gen/manifold/services/vae"
 	"github.com/manifold-gen/manifold/shared/dataset"
@@ -56,6 +57,13 @@ var families = []family{
 		train: tabular.Train, try: "manifold table profile --model %s",
 		register: func(s *serve.Server, c familyConfig) error {
 			return tabular.Register(s, tabular.Config{Store: c.store, Data: c.data, Jobs: c.jobs, Preload: c.preload})
+		},
+	},
+	{
+		name: lm.Family, starters: lm.Starters, recipes: lm.Recipes, recipe: lm.Recipe, train: lm.Train,
+		try: "manifold generate text --model %s",
+		register: func(s *serve.Server, c familyConfig) error {
+			return lm.Register(s, lm.Config{Store: c.store, Data: c.data, Jobs: c.jobs, Preload: c.preload})
 		},
 	},
 }

@@ -19,6 +19,7 @@ import (
 type generateCmd struct {
 	Diffusion generateDiffusionCmd `cmd:"" help:"Draw pictures with a diffusion model."`
 	Vae       generateVaeCmd       `cmd:"" help:"Draw pictures with a Boltzmann machine, a deep belief network or an autoencoder."`
+	Text      generateTextCmd      `cmd:"" help:"Go on with a text: rules, n-grams, Markov chains."`
 	Molecules generateMoleculesCmd `cmd:"" help:"Write molecules as SMILES with a variational autoencoder."`
 }
 

@@ -76,8 +76,8 @@ func (n *ngramModel) fit(
 		if err != nil {
 			return nil, err
 		}
-		f.metrics["nats_per_character"] = -total.Nats / float64(max(1, total.Characters))
-		f.metrics["perplexity"] = tensor.ExpF64(-total.Nats / float64(max(1, total.Tokens)))
+		f.metrics["nats_per_character"] = total.Nats / float64(max(1, total.Characters))
+		f.metrics["perplexity"] = tensor.ExpF64(total.Nats / float64(max(1, total.Tokens)))
 		f.metrics["unknown"] = float64(total.Unknown) / float64(max(1, total.Tokens))
 	}
 	return f, nil

@@ -101,13 +101,13 @@ func configOf(m *modelstore.Manifest, out any) error {
 // counted makes a vocabulary of documents, and their tokens.
 func counted(docs [][]byte, kind text.Kind) (*text.Tokens, [][]int32, error) {
 	v := text.NewVocab()
-	t := text.NewTokens(kind, v)
 	for _, d := range docs {
 		s := text.Splitter{Kind: kind, Text: d}
 		for w := s.Next(); w != nil; w = s.Next() {
 			v.Add(w)
 		}
 	}
+	t := text.NewTokens(kind, v)
 	ids := make([][]int32, len(docs))
 	for i, d := range docs {
 		var err error

@@ -20,6 +20,7 @@ type Config struct {
 	Repetition  float64 // multiplies the log-probability of what the text holds; above 0
 	Presence    float64 // nats off for a token that was generated
 	Frequency   float64 // nats off for every time that it was
+	Never       []int32 // tokens that are not chosen, such as the one that stands for all unknown words
 }
 
 // Plain draws from the model's own distribution.
@@ -109,10 +110,13 @@ func (s *Sampler) Choose(nats []float64, u float64) int32 {
 
 // penalise gives the log-probabilities with all penalties: nats itself where there are none.
 func (s *Sampler) penalise(nats []float64) []float64 {
-	if len(s.seen) == 0 {
+	if len(s.seen) == 0 && len(s.cfg.Never) == 0 {
 		return nats
 	}
 	s.logits = append(s.logits[:0], nats...)
+	for _, t := range s.cfg.Never {
+		s.logits[t] = math.Inf(-1)
+	}
 	for _, t := range s.seen {
 		v := s.logits[t]
 		if v == math.Inf(-1) {

@@ -14,6 +14,7 @@ import (
 	"github.com/manifold-gen/manifold/services/lm/internal/engine"
 	"github.com/manifold-gen/manifold/services/lm/internal/model"
 	"github.com/manifold-gen/manifold/services/lm/internal/sample"
+	"github.com/manifold-gen/manifold/services/lm/internal/text"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
@@ -111,6 +112,9 @@ func (s *Service) Generate(req *lmv1.GenerateRequest, out grpc.ServerStreamingSe
 	case model.Model:
 		if r.Prompt, err = m.Tokens().Encode(req.GetPrompt()); err != nil {
 			return fault.Wrap(op, err)
+		}
+		if _, ok := m.Tokens().(*text.Tokens); ok {
+			r.Sampling.Never = []int32{text.Unknown, text.Begin} // neither can be written
 		}
 		r.Fresh = req.GetPrompt() == "" || strings.ContainsRune(" \t\r\n", rune(req.GetPrompt()[len(req.GetPrompt())-1]))
 		return c.generate(out.Context(), r, out.Send)
@@ -237,7 +241,7 @@ func printable(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 func (c *call) reply(m model.Replier, req *lmv1.GenerateRequest, r engine.Request,
 	send func(*lmv1.GenerateResponse) error) error {
 	var bad wire.Violations
-	if r.Sampling != sample.Plain() {
+	if req.GetSampling() != nil {
 		bad.Addf("sampling", "model %s is made of rules: it has no distribution over tokens to change", c.ref)
 	}
 	if len(r.Stop) > 0 {

@@ -281,6 +281,7 @@ func (x *DescribeResponse) GetEnds() bool {
 
 // Sampling says how the next token is chosen. First the penalties, then the temperature, then top_k, top_p and min_p in
 // that order; what they leave is drawn from. A temperature of 0 takes the most probable token, the first one of equals.
+// Tokens that cannot be written, such as the one for unknown words, are never chosen.
 type Sampling struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 0 to 100; unset means 1.
