@@ -97,6 +97,12 @@ func (e Eval) bounds(ctx context.Context) ([]Figure, error) {
 	all := []Figure{figure("squared error of reconstructions", "mean over pixels in [0, 1]", &r.SquaredError)}
 	if r.PCASquaredError > 0 {
 		all[0].Baseline, all[0].Against = &r.PCASquaredError, "as many principal components"
+		if r.Indices > 0 {
+			all[0].Against = number(float64(r.Indices)) + " principal components, not quantised"
+		}
+	}
+	if r.Vectors > 0 {
+		return append(all, codebookFigures(r, head)...), nil
 	}
 	for _, f := range []struct {
 		what string
@@ -111,6 +117,38 @@ func (e Eval) bounds(ctx context.Context) ([]Figure, error) {
 		all[len(all)-1].Settings += plural(r.Samples, "sample")
 	}
 	return all, nil
+}
+
+// codebookFigures are those of a quantised model beside the bound that the same codebook has without a prior, where
+// every vector is as likely as any other.
+func codebookFigures(r *evaluate.CodesReport, head Figure) []Figure {
+	entropy, used := head, head
+	entropy.What, entropy.Value = "vectors in use, e to the entropy", r.Perplexity
+	used.What, used.Value = "vectors used at all", float64(r.Used)
+	entropy.Unit = "of " + number(float64(r.Vectors))
+	used.Unit = entropy.Unit
+	all := []Figure{entropy, used}
+	if r.TwoStage == nil {
+		return all
+	}
+	flat := float64(r.Indices) * math.Log(float64(r.Vectors))
+	for _, f := range []struct {
+		what     string
+		m        *evaluate.Mean
+		baseline float64
+	}{
+		{"negative two-stage bound", r.TwoStage, r.Picture.Value + flat},
+		{"of that reconstruction", r.Picture, 0},
+		{"of that indices", r.Grid, flat},
+	} {
+		fig := head
+		fig.What, fig.Unit, fig.Value, fig.Error = f.what, "nats a picture", f.m.Value, f.m.Error
+		if f.baseline > 0 {
+			fig.Baseline, fig.Against = &f.baseline, "every vector as likely as any other"
+		}
+		all = append(all, fig)
+	}
+	return all
 }
 
 func plural(n int, what string) string {

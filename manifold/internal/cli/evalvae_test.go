@@ -22,6 +22,15 @@ data: {name: glyphs, size: 8, train: 500, select: 50}
 model: {hidden: [16], code: 4}
 train: {steps: 30, batch: 20}
 `
+	evalBookRecipe = `
+name: book
+family: vae
+architecture: vq
+licence: Apache-2.0
+data: {name: glyphs, size: 8, train: 200, select: 20}
+model: {hidden: [8], codebook: 9, size: 4, prior: {channels: 8, blocks: 1, train: {steps: 10, batch: 20}}}
+train: {steps: 10, batch: 20}
+`
 	evalMoleculesRecipe = `
 name: molecules
 family: vae
@@ -40,7 +49,7 @@ func TestEvalVae(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{evalCodesRecipe, evalMoleculesRecipe} {
+	for _, text := range []string{evalCodesRecipe, evalBookRecipe, evalMoleculesRecipe} {
 		if _, err := vae.Train(t.Context(), []byte(text), deps, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -49,6 +58,10 @@ func TestEvalVae(t *testing.T) {
 		Model: "codes", What: []string{"bounds", "neighbours"}, Dataset: "glyphs", Size: 8, Seed: 1,
 		Out: filepath.Join(t.TempDir(), "vae.json"),
 	}
+	if err := c.Run(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	c.Model, c.What = "book", []string{"bounds"}
 	if err := c.Run(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
@@ -68,21 +81,25 @@ func TestEvalVae(t *testing.T) {
 	}
 	rows := map[string]vaeFigure{}
 	for _, f := range r.Results {
-		if rows[f.What].What != "" {
-			t.Errorf("%s twice", f.What)
+		name := strings.TrimPrefix(f.Model+": "+f.What, "codes@1: ")
+		if rows[name].What != "" {
+			t.Errorf("%s twice", name)
 		}
-		rows[f.What] = f
+		rows[name] = f
 	}
 	for what, want := range map[string]struct{ settings, against string }{
-		"squared error of reconstructions":                      {"gray", "as many principal components"},
-		"error of nearest neighbours among codes":               {"queries", "the same on pixels"},
-		"time of a query among 4 principal components":          {"queries", "the same on pixels"},
-		"memory of codes":                                       {"queries", "the same on pixels"},
-		"valid ones of strings":                                 {"60 strings", "a Markov chain of order 6"},
-		"new molecules, each once, of all strings":              {"60 strings", "a Markov chain of order 6"},
-		"different ones of the valid unseen molecules":          {"40 molecules", ""},
-		"reconstructed letter by letter":                        {"40 molecules", ""},
-		"time of a query, with making its numbers, among codes": {"queries", "the same on pixels"},
+		"squared error of reconstructions":                          {"gray", "as many principal components"},
+		"error of nearest neighbours among codes":                   {"queries", "the same on pixels"},
+		"time of a query among 4 principal components":              {"queries", "the same on pixels"},
+		"memory of codes":                                           {"queries", "the same on pixels"},
+		"molecules@1: valid ones of strings":                        {"60 strings", "a Markov chain of order 6"},
+		"molecules@1: new molecules, each once, of all strings":     {"60 strings", "a Markov chain of order 6"},
+		"molecules@1: different ones of the valid unseen molecules": {"40 molecules", ""},
+		"molecules@1: reconstructed letter by letter":               {"40 molecules", ""},
+		"time of a query, with making its numbers, among codes":     {"queries", "the same on pixels"},
+		"book@1: squared error of reconstructions":                  {"gray", "16 principal components, not quantised"},
+		"book@1: negative two-stage bound":                          {"gray", "every vector as likely as any other"},
+		"book@1: vectors used at all":                               {"gray", ""},
 	} {
 		f, ok := rows[what]
 		if !ok || !strings.Contains(f.Settings, want.settings) || f.Against != want.against ||

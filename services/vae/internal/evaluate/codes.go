@@ -60,6 +60,16 @@ type CodesReport struct {
 	Samples        int   `json:"samples,omitempty"`        // of that
 	ActiveUnits    int   `json:"active_units,omitempty"`
 
+	// Of a codebook: the vectors it has, how many indices a picture becomes, e to the entropy of their use, and how many
+	// are used at all; of its prior the two terms of the bound, log p(x|z) + log p(z) at the picture's own code.
+	Vectors    int     `json:"vectors,omitempty"`
+	Indices    int     `json:"indices,omitempty"`
+	Perplexity float64 `json:"perplexity,omitempty"`
+	Used       int     `json:"used,omitempty"`
+	TwoStage   *Mean   `json:"negative_two_stage_bound,omitempty"` // nats a picture
+	Picture    *Mean   `json:"negative_picture_term,omitempty"`
+	Grid       *Mean   `json:"negative_code_term,omitempty"`
+
 	PCASquaredError float64 `json:"pca_squared_error,omitempty"` // of as many principal components, of the split train
 	BelowPCA        float64 `json:"below_pca,omitempty"`         // 1 less the share of that error that the model's is
 
@@ -164,6 +174,7 @@ func (c Codes) measure(ctx context.Context, r *CodesReport, m coder, set dataset
 	var square, elbo, rec, kl, iwae sum
 	means, squares := make([]float64, k), make([]float64, k)
 	v, bounded := m.(*vae.Model)
+	book, use := quantised(m)
 	var class []int32
 	for i := range set.Len() {
 		if err := ctx.Err(); err != nil {
@@ -193,6 +204,9 @@ func (c Codes) measure(ctx context.Context, r *CodesReport, m coder, set dataset
 			e += (float64(p) - float64(x[j])) * (float64(p) - float64(x[j]))
 		}
 		square.add(e / float64(d))
+		if use != nil {
+			book.add(use, x, z, class)
+		}
 		if !bounded {
 			continue
 		}
@@ -214,6 +228,9 @@ func (c Codes) measure(ctx context.Context, r *CodesReport, m coder, set dataset
 		}
 	}
 	r.SquaredError = square.mean()
+	if use != nil {
+		book.report(r, use)
+	}
 	if !bounded {
 		return nil
 	}
@@ -262,7 +279,11 @@ func (c Codes) pca(ctx context.Context, r *CodesReport, report dataset.Dataset) 
 	if err != nil {
 		return err
 	}
-	p, err := NewPCA(ctx, set, r.Code)
+	k := r.Code
+	if r.Indices > 0 {
+		k = r.Indices // a number that is not quantised for every index
+	}
+	p, err := NewPCA(ctx, set, k)
 	if err != nil {
 		return fault.E(fault.Invalid, "NO_PCA", "", "%w", err)
 	}

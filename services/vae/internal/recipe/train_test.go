@@ -20,7 +20,7 @@ import (
 var recipes = map[string]string{
 	"vae":      "architecture: vae\nmodel: {hidden: [16], latent: 3, warmup: 3, free_bits: 0.1, binarise: dynamic}\n",
 	"vae conv": "architecture: vae\nmodel: {network: conv, hidden: [4, 8], latent: 3, likelihood: logistic, conditional: true}\n",
-	"iwae":     "architecture: vae\nmodel: {hidden: [16, 8], activation: tanh, latent: 3, samples: 4, binarise: static}\n",
+	"iwae":     "architecture: vae\nmodel: {hidden: [16, 8], activation: tanh, latent: 3, samples: 4, warmup: 3, binarise: static}\n",
 	"two stages": "architecture: vae\nmodel: {hidden: [16], latent: 3, likelihood: gaussian, conditional: true, " +
 		"second: {hidden: [8], train: {steps: 6, batch: 12, eval_every: 3}}}\n",
 	"denoising": "architecture: autoencoder\nmodel: {hidden: [16], code: 4, corruption: masking, amount: 0.2, " +

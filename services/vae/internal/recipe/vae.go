@@ -92,8 +92,8 @@ func (v *vaeModel) check(r *Recipe) []fault.Violation {
 	if !(v.FreeBits >= 0 && v.FreeBits <= maxBeta) {
 		bad("model.free_bits", "%v, want 0 to %v", v.FreeBits, float64(maxBeta))
 	}
-	if *v.Samples > 1 && (*v.Beta != 1 || v.FreeBits != 0 || v.Warmup != 0) {
-		bad("model.samples", "the importance weighted bound has no beta, warm-up or free bits; want 1 sample for those")
+	if *v.Samples > 1 && (*v.Beta != 1 || v.FreeBits != 0) {
+		bad("model.samples", "the importance weighted bound has no beta or free bits; want 1 sample for those")
 	}
 	cfg, err := v.config(r.probe())
 	if err == nil {

@@ -52,7 +52,7 @@ func (t *vaeTask) Loss(tape *autograd.Tape, in train.Batch) (*autograd.Value, er
 	if s > 1 {
 		eps := tape.Arena().New(tensor.Float32, n, s, k)
 		noise(eps, in)
-		return t.net.IWAE(tape, tape.Const(x), tape.Const(eps), class).Loss, nil
+		return t.net.IWAE(tape, tape.Const(x), tape.Const(eps), class, t.beta(in.Step)).Loss, nil
 	}
 	eps := tape.Arena().New(tensor.Float32, n, k)
 	noise(eps, in)
@@ -121,7 +121,7 @@ func (t *vaeTask) part(m *measure, split *recipe.Split, from, n int) error {
 	return tensor.Catch(func() {
 		net, in := t.twin.First, t.tape.Const(x)
 		if s > 1 {
-			m.bound -= float64(float64(n) * float64(net.IWAE(t.tape, in, t.tape.Const(eps), class).Loss.F32()[0]))
+			m.bound -= float64(float64(n) * float64(net.IWAE(t.tape, in, t.tape.Const(eps), class, 1).Loss.F32()[0]))
 		}
 		first := t.tape.Arena().New(tensor.Float32, n, k) // one sample for the ELBO
 		for i := range n {

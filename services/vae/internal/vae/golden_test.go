@@ -26,7 +26,7 @@ func bounds(t *testing.T, c *golden.Case, d tensor.DType, tape *autograd.Tape) (
 	}
 	x, eps := tape.Const(c.Tensor("x", d)), tape.Const(c.Tensor("eps", d))
 	if c.Op == "iwae" {
-		return m, m.IWAE(tape, x, eps, c.Ints("class"))
+		return m, m.IWAE(tape, x, eps, c.Ints("class"), 1)
 	}
 	return m, m.ELBO(tape, x, eps, c.Ints("class"), c.Beta, c.FreeBits)
 }
@@ -80,7 +80,7 @@ func TestDerivatives(t *testing.T) {
 			x, eps := c.Tensor("x", tensor.Float64), c.Tensor("eps", tensor.Float64)
 			err := golden.Central(m, func(tape *autograd.Tape) *autograd.Value {
 				if c.Op == "iwae" {
-					return m.IWAE(tape, tape.Const(x), tape.Const(eps), c.Ints("class")).Loss
+					return m.IWAE(tape, tape.Const(x), tape.Const(eps), c.Ints("class"), 1).Loss
 				}
 				return m.ELBO(tape, tape.Const(x), tape.Const(eps), c.Ints("class"), c.Beta, c.FreeBits).Loss
 			})

@@ -112,7 +112,7 @@ func (m *Model) Score(x []float32, n int, class []int32, samples int, s rng.Stre
 			m.tape.Reset()
 			in := m.tape.Const(tensor.FromFloat32(x[i*d:(i+1)*d], 1, d))
 			eps := m.tape.Const(tensor.FromFloat32(m.eps[from*k:to*k], 1, to-from, k))
-			b := m.First.LogWeights(m.tape, in, eps, part(class, i, i+1))
+			b := m.First.LogWeights(m.tape, in, eps, part(class, i, i+1), 1)
 			for j, v := range b.Importances.F32() {
 				logs[from+j] = float64(v)
 			}

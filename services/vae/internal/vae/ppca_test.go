@@ -80,7 +80,7 @@ func (p *ppca) bound(s, runs int) (mean, se float64) {
 	for i := range runs {
 		copy(x.F64()[i*ppcaD:], p.x.F64())
 	}
-	b := LogMeanExp(p.model.LogWeights(tape, tape.Const(x), tape.Const(eps), nil).Importances).F64()
+	b := LogMeanExp(p.model.LogWeights(tape, tape.Const(x), tape.Const(eps), nil, 1).Importances).F64()
 	var sum, square float64
 	for _, v := range b {
 		sum += v
@@ -189,5 +189,27 @@ func TestLogisticSumsToOne(t *testing.T) {
 		if math.Abs(sum-1) > 1e-9 {
 			t.Errorf("mean %v, scale e^%v: the probabilities add up to %v", c.mean, c.scale, sum)
 		}
+	}
+}
+
+// TestBetaOfTheBound: with one sample the bound is linear in beta, between log p(x|z) and the estimate of the ELBO.
+func TestBetaOfTheBound(t *testing.T) {
+	p := newPPCA(t)
+	eps := tensor.New(tensor.Float64, 1, 1, ppcaK)
+	rng.New(3).Normal64(eps.F64(), 0, 0, rng.Noise)
+	p.model.Mean.Bias.F64()[0] += 0.3 // a posterior that is not the exact one
+	loss := func(beta float64) float64 {
+		tape := autograd.NewTape(nil)
+		return p.model.IWAE(tape, tape.Const(p.x), tape.Const(eps), nil, beta).Loss.F64()[0]
+	}
+	tape := autograd.NewTape(nil)
+	b := p.model.LogWeights(tape, tape.Const(p.x), tape.Const(eps), nil, 0)
+	z := Reparameterise(b.Mean, b.LogVar, tape.Const(eps.Reshape(1, ppcaK)))
+	out := p.model.Decode(tape, z, nil)
+	if want := -p.model.Likelihood.Rows(tape, out, tape.Const(p.x)).F64()[0]; math.Abs(loss(0)-want) > 1e-12 {
+		t.Errorf("beta 0: %v, want %v", loss(0), want)
+	}
+	if got, want := loss(0.25), 0.75*loss(0)+0.25*loss(1); math.Abs(got-want) > 1e-12 || loss(0) == loss(1) {
+		t.Errorf("beta 0.25: %v, want %v", got, want)
 	}
 }

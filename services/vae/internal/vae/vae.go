@@ -97,9 +97,9 @@ func (m *VAE) ELBO(t *autograd.Tape, x, eps *autograd.Value, class []int32, beta
 	return b
 }
 
-// LogWeights is log w = log p(x|z) + log p(z) - log q(z|x) for S samples of every picture (Burda et al., equation 7):
-// x [N, D], eps [N, S, K], result [N, S].
-func (m *VAE) LogWeights(t *autograd.Tape, x, eps *autograd.Value, class []int32) (b Bound) {
+// LogWeights is log w = log p(x|z) + beta (log p(z) - log q(z|x)) for S samples of every picture (Burda et al.,
+// equation 7, where beta is 1): x [N, D], eps [N, S, K], result [N, S].
+func (m *VAE) LogWeights(t *autograd.Tape, x, eps *autograd.Value, class []int32, beta float64) (b Bound) {
 	n, s, k := eps.Dims3()
 	b.Mean, b.LogVar = m.Posterior(t, x, class)
 	mean, logvar := autograd.Reshape(b.Mean, n, 1, k), autograd.Reshape(b.LogVar, n, 1, k)
@@ -109,15 +109,17 @@ func (m *VAE) LogWeights(t *autograd.Tape, x, eps *autograd.Value, class []int32
 	rows := m.Likelihood.Rows(t, out, autograd.Reshape(x, n, 1, -1)) // [N, S]
 	// log p(z) - log q(z|x) = sum_k (eps^2 + logvar - z^2)/2: the constants cancel, and (z-mean)^2/e^logvar is eps^2.
 	prior := autograd.Sub(autograd.Square(eps), autograd.Square(z))
-	prior = autograd.Scale(autograd.Sum(autograd.Add(prior, logvar), -1), 0.5)
+	prior = autograd.Scale(autograd.Sum(autograd.Add(prior, logvar), -1), 0.5*beta)
 	b.Importances = autograd.Add(rows, prior)
 	return b
 }
 
 // IWAE is the importance weighted bound log(1/S sum_s w_s) with S samples of noise eps [N, S, K] (Burda et al.,
-// equation 8); with S = 1 it is an unbiased estimate of the ELBO.
-func (m *VAE) IWAE(t *autograd.Tape, x, eps *autograd.Value, class []int32) Bound {
-	b := m.LogWeights(t, x, eps, class)
+// equation 8); with S = 1 it is an unbiased estimate of the ELBO. That is so with beta 1; a smaller one is for the
+// first steps of training, where it keeps numbers of the code in use (Sonderby et al., "Ladder Variational
+// Autoencoders", 2016, section 3.2).
+func (m *VAE) IWAE(t *autograd.Tape, x, eps *autograd.Value, class []int32, beta float64) Bound {
+	b := m.LogWeights(t, x, eps, class, beta)
 	b.KL = KL(b.Mean, b.LogVar)
 	bound := LogMeanExp(b.Importances) // [N]
 	b.Loss = autograd.Neg(autograd.Mean(bound))

@@ -145,21 +145,27 @@ func (m Sampler) Kind() model.ScoreKind { return model.LowerBound }
 // over all codes that p(x) is, and so a lower bound.
 func (m Sampler) Score(x []float32, n int, class []int32, _ int, _ rng.Stream, _ uint64) (model.Score, error) {
 	score := model.Score{Kind: model.LowerBound, Values: make([]float64, n), Samples: 1}
-	d, p := m.cfg.Pixels(), m.positions()
-	index := make([]int32, p)
+	d := m.cfg.Pixels()
 	for i := range n {
-		m.tape.Reset()
-		in := m.tape.Const(tensor.FromFloat32(x[i*d:(i+1)*d], 1, d))
-		z := m.VQ.Encode(m.tape, in, part(class, i, i+1))
-		m.Nearest(index, z.Tensor, m.tape.Arena())
-		e := m.tape.Arena().New(tensor.Float32, p, m.cfg.Size)
-		tensor.Gather(e, m.Book.Tensor, index)
-		out := m.VQ.Decode(m.tape, m.tape.Const(e))
-		score.Values[i] = float64(m.Likelihood.Rows(m.tape, out, in).F32()[0])
-		cross := autograd.CrossEntropy(m.Prior.Forward(m.tape, index, part(class, i, i+1)), index)
-		score.Values[i] -= float64(cross.F32()[0])
+		picture, code := m.Terms(x[i*d:(i+1)*d], part(class, i, i+1))
+		score.Values[i] = picture + code
 	}
 	return score, nil
+}
+
+// Terms is log p(x|z) and log p(z) of one picture at its code z.
+func (m Sampler) Terms(x []float32, class []int32) (picture, code float64) {
+	d, p := m.cfg.Pixels(), m.positions()
+	index := make([]int32, p)
+	m.tape.Reset()
+	in := m.tape.Const(tensor.FromFloat32(x, 1, d))
+	z := m.VQ.Encode(m.tape, in, class)
+	m.Nearest(index, z.Tensor, m.tape.Arena())
+	e := m.tape.Arena().New(tensor.Float32, p, m.cfg.Size)
+	tensor.Gather(e, m.Book.Tensor, index)
+	out := m.VQ.Decode(m.tape, m.tape.Const(e))
+	picture = float64(m.Likelihood.Rows(m.tape, out, in).F32()[0])
+	return picture, -float64(autograd.CrossEntropy(m.Prior.Forward(m.tape, index, class), index).F32()[0])
 }
 
 // part is the classes of some rows, nil for none.
