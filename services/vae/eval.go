@@ -79,7 +79,7 @@ func (e Eval) source() evaluate.Source {
 
 func (e Eval) bounds(ctx context.Context) ([]Figure, error) {
 	r, err := evaluate.Codes{Store: e.Store, Model: e.Model, Data: e.Data, Name: e.Name, Size: e.Size, Binary: e.Binary,
-		Samples: e.Samples, Seed: e.Seed, PCA: true,
+		Samples: e.Samples, Seed: e.Seed, PCA: !e.Binary, // components are those of gray pictures
 		Progress: func(done, of int) { e.Progress("pictures", done, of) }}.Run(ctx)
 	if err != nil {
 		return nil, err
