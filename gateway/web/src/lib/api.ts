@@ -2,6 +2,7 @@
 import { createClient, ConnectError, Code } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { DiffusionService } from "../gen/manifold/diffusion/v1/diffusion_pb";
+import { LmService } from "../gen/manifold/lm/v1/lm_pb";
 import { ModelService, type Model } from "../gen/manifold/model/v1/model_pb";
 import { TabularService } from "../gen/manifold/tabular/v1/tabular_pb";
 import { VaeService } from "../gen/manifold/vae/v1/vae_pb";
@@ -9,6 +10,7 @@ import { VaeService } from "../gen/manifold/vae/v1/vae_pb";
 const transport = createConnectTransport({ baseUrl: window.location.origin, useBinaryFormat: true });
 
 export const diffusion = createClient(DiffusionService, transport);
+export const lm = createClient(LmService, transport);
 export const tabular = createClient(TabularService, transport);
 export const vae = createClient(VaeService, transport);
 const models = createClient(ModelService, transport);

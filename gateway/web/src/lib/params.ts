@@ -18,7 +18,7 @@ export const defaults: Params = {
 
 export const limits = { steps: [1, 1000], guidance: [0, 10], n: [1, 64] } as const;
 
-const rooms = ["denoise", "latent", "tables"] as const;
+const rooms = ["denoise", "latent", "tables", "language"] as const;
 
 /** Room is a part of the page. */
 export type Room = (typeof rooms)[number];

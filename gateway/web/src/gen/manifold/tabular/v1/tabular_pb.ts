@@ -618,7 +618,7 @@ export type QueryRequest = Message<"manifold.tabular.v1.QueryRequest"> & {
   method: Method;
 
   /**
-   * Samples of a sampled method, 100 to 10,000,000; unset means 100,000.
+   * Samples of a sampled method, 100 to 2,000,000; unset means 20,000.
    *
    * @generated from field: optional int32 samples = 7;
    */
