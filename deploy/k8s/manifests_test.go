@@ -24,7 +24,7 @@ import (
 )
 
 // families have a service each.
-var families = []string{"diffusion", "vae", "tabular"}
+var families = []string{"diffusion", "vae", "tabular", "lm"}
 
 // decode reads every object of the base with unknown and double fields refused.
 func decode(t *testing.T) []runtime.Object {
