@@ -13,9 +13,9 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## static binaries in bin/: manifold, gatewayd, diffusiond, vaed, tabulard
+build: ## static binaries in bin/: manifold, gatewayd, diffusiond, vaed, tabulard, lmd
 	@mkdir -p bin
-	$(BUILD) -ldflags "$(LDFLAGS)" -o bin/ ./manifold/cmd/manifold ./gateway/cmd/gatewayd ./services/diffusion/cmd/diffusiond ./services/vae/cmd/vaed ./services/tabular/cmd/tabulard
+	$(BUILD) -ldflags "$(LDFLAGS)" -o bin/ ./manifold/cmd/manifold ./gateway/cmd/gatewayd ./services/diffusion/cmd/diffusiond ./services/vae/cmd/vaed ./services/tabular/cmd/tabulard ./services/lm/cmd/lmd
 
 .PHONY: run
 run: ## build, then start gateway, diffusion and the page in one process (ADDR=127.0.0.1:8080)
