@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
+	lmv1 "github.com/manifold-gen/manifold/proto/gen/manifold/lm/v1"
 	tabularv1 "github.com/manifold-gen/manifold/proto/gen/manifold/tabular/v1"
 	vaev1 "github.com/manifold-gen/manifold/proto/gen/manifold/vae/v1"
 	"github.com/manifold-gen/manifold/shared/fault"
@@ -29,6 +30,7 @@ var families = []family{
 	{"diffusion", diffusionv1.DiffusionService_ServiceDesc.ServiceName, mountDiffusion},
 	{"vae", vaev1.VaeService_ServiceDesc.ServiceName, mountVae},
 	{"tabular", tabularv1.TabularService_ServiceDesc.ServiceName, mountTabular},
+	{"lm", lmv1.LmService_ServiceDesc.ServiceName, mountLm},
 }
 
 // familyNames lists the families that this gateway knows.

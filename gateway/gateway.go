@@ -46,6 +46,7 @@ type Gateway struct {
 	metrics  *metrics
 	fleetKey []byte
 	images   *resumable[*diffusionv1.GenerateRequest, diffusionv1.GenerateResponse] // nil without diffusion
+	lm       *lmDoor                                                                // nil without lm
 }
 
 // New connects to the backends (in the background: a backend may come up later) and builds the handler.
