@@ -154,7 +154,7 @@ test("the trellis grows with what is seen", async (t) => {
     await page.locator("#trellis-model").selectOption(name);
     const ready = await page.waitForSelector(`[data-ready=true]`, { timeout: 5000 }).catch(() => undefined);
     if (!ready) continue; // the sentence shown at first is not in every model's vocabulary
-    assert.match(await page.locator("#trellis-logprob").textContent(), /^−?\d/);
+    assert.match(await page.locator("#trellis-path").textContent(), /^−?\d/);
     await page.waitForTimeout(400);
     const button = page.locator("#trellis-symbols button").first();
     if ((await button.count()) > 0) {
