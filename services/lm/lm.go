@@ -56,7 +56,7 @@ func Register(s *serve.Server, cfg Config) error {
 	if cfg.Jobs == "" {
 		return nil
 	}
-	return fault.Wrap(op, jobs.Register(s, recipe.Trainer(cfg.Store, cfg.Data, cfg.Jobs), jobs.Config{Dir: cfg.Jobs}))
+	return fault.Wrap(op, jobs.Register(s, service.Trainer(cfg.Store, cfg.Data, cfg.Jobs), jobs.Config{Dir: cfg.Jobs}))
 }
 
 // Connect runs the services in memory. The connection is m.Conn(); m.Close() ends them.

@@ -57,7 +57,7 @@ func Register(s *serve.Server, cfg Config) error {
 	if err != nil {
 		return fault.Wrap(op, err)
 	}
-	files := recipe.Trainer(cfg.Store, cfg.Data, cfg.Jobs)
+	files := service.Trainer(cfg.Store, cfg.Data, cfg.Jobs)
 	tabularv1.RegisterTabularServiceServer(s, service.New(loaded, pool, service.Config{Store: cfg.Store, Files: files}))
 	if cfg.Jobs == "" {
 		return nil

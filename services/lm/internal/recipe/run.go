@@ -9,15 +9,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/manifold-gen/manifold/services/lm/internal/text"
-	"github.com/manifold-gen/manifold/shared/dataset"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/weights"
 	"github.com/manifold-gen/manifold/shared/train"
-	"github.com/manifold-gen/manifold/shared/wire/jobs"
 )
 
 // steps of a run: the text is read, the model is made, it is measured and published.
@@ -142,25 +139,4 @@ func Open(m *modelstore.Manifest, f *weights.File) (any, error) {
 	}
 	net, err := a.open(m, f)
 	return net, fault.Wrap(op, err)
-}
-
-// Trainer runs recipes that come from afar. dir is where uploads lie; "" for nowhere.
-func Trainer(store *modelstore.Store, data *dataset.Locator, dir string) jobs.Files {
-	return jobs.Files{
-		Store: store, Data: data, Dir: dir, Formats: []string{"txt"}, Known: dataset.TextNames,
-		Parse: func(text []byte) (jobs.FileRecipe, error) { return Parse(text) },
-		Count: func(_ context.Context, d jobs.Dataset) (int64, error) {
-			f, err := os.Open(d.Path)
-			if err != nil {
-				return 0, err
-			}
-			defer func() { _ = f.Close() }() // opened for reading
-			data, err := text.Read(f, text.MaxCorpus)
-			if err != nil {
-				return 0, err
-			}
-			docs, err := text.Documents(data, text.Lines, text.Words)
-			return int64(len(docs)), err
-		},
-	}
 }

@@ -12,9 +12,9 @@ import (
 
 	"github.com/manifold-gen/manifold/shared/dataset"
 	"github.com/manifold-gen/manifold/shared/fault"
+	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
-	"github.com/manifold-gen/manifold/shared/wire/jobs"
 
 	"github.com/manifold-gen/manifold/services/tabular/internal/profile"
 	"github.com/manifold-gen/manifold/services/tabular/internal/table"
@@ -336,9 +336,16 @@ func (t *Table) readRows(ctx context.Context, r *Recipe, csv []byte, before *pre
 	return nil
 }
 
+// Files is what a caller from afar works with: where data lie, and where models go.
+type Files struct {
+	Store   *modelstore.Store
+	Data    *dataset.Locator
+	Resolve func(*recipe.Source) error // finds what the caller named; an upload takes the place of its name
+}
+
 // OpenNamed opens a registered table, or an upload, for whoever asks from afar, as rows of a schema or, without one, of
 // what is inferred.
-func OpenNamed(ctx context.Context, files jobs.Files, name string, given *table.Schema) (*Table, error) {
+func OpenNamed(ctx context.Context, files Files, name string, given *table.Schema) (*Table, error) {
 	d := Data{Source: recipe.Source{Name: name}}
 	if err := files.Resolve(&d.Source); err != nil {
 		return nil, err
@@ -347,7 +354,7 @@ func OpenNamed(ctx context.Context, files jobs.Files, name string, given *table.
 }
 
 // ProfileNamed summarises a registered table, or an upload.
-func ProfileNamed(ctx context.Context, files jobs.Files, name string) (*profile.Profile, *table.Schema, error) {
+func ProfileNamed(ctx context.Context, files Files, name string) (*profile.Profile, *table.Schema, error) {
 	t, err := OpenNamed(ctx, files, name, nil)
 	if err != nil {
 		return nil, nil, err

@@ -8,7 +8,6 @@ import (
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/recipe"
 	"github.com/manifold-gen/manifold/shared/train"
-	"github.com/manifold-gen/manifold/shared/wire/jobs"
 
 	"github.com/manifold-gen/manifold/services/tabular/internal/model"
 	"github.com/manifold-gen/manifold/services/tabular/internal/profile"
@@ -33,7 +32,7 @@ type Fit struct {
 }
 
 // Run fits and publishes. It says how many rows the model is made of.
-func (f *Fit) Run(ctx context.Context, files jobs.Files) (e modelstore.Entry, rows int64, err error) {
+func (f *Fit) Run(ctx context.Context, files Files) (e modelstore.Entry, rows int64, err error) {
 	var before *previous
 	if f.Update != "" {
 		before = &previous{entry: f.Entry, model: f.Model, profile: f.Profile}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/recipe"
-	"github.com/manifold-gen/manifold/shared/wire/jobs"
 
 	"github.com/manifold-gen/manifold/services/tabular/internal/table"
 )
@@ -15,7 +14,7 @@ const unseenShare = 1. / 3
 
 // Real are the real rows of a data set that a model was made of, and those that it has not seen: the ones that its
 // recipe held out, if it was about this data set and held any out, else a third of all.
-func Real(ctx context.Context, files jobs.Files, e modelstore.Entry, schema *table.Schema, name string, seed uint64,
+func Real(ctx context.Context, files Files, e modelstore.Entry, schema *table.Schema, name string, seed uint64,
 	most int) (train, unseen *table.Table, err error) {
 	d := Data{Source: recipe.Source{Name: name}}
 	if r, err := decode([]byte(e.Manifest.Recipe)); err == nil && r.Data.Name == name && r.Data.Select != nil &&

@@ -45,7 +45,7 @@ func (s *Service) Fit(ctx context.Context, req *tabularv1.FitRequest) (*tabularv
 	var e modelstore.Entry
 	var rows int64
 	took, err := s.pool.Do(ctx, "a fit", nil, 1, func(ctx context.Context) (err error) {
-		e, rows, err = f.Run(ctx, s.cfg.Files)
+		e, rows, err = f.Run(ctx, s.files())
 		return err
 	})
 	if err != nil {
@@ -102,7 +102,7 @@ func csvOf(op string, rows *tabularv1.Rows) ([]byte, error) {
 func (s *Service) profileNamed(ctx context.Context, op, name string) (*tabularv1.ProfileResponse, error) {
 	var r *tabularv1.ProfileResponse
 	took, err := s.pool.Do(ctx, "a profile", nil, 1, func(ctx context.Context) error {
-		p, schema, err := recipe.ProfileNamed(ctx, s.cfg.Files, name)
+		p, schema, err := recipe.ProfileNamed(ctx, s.files(), name)
 		if err == nil {
 			r = profileOf(schema, p)
 		}

@@ -53,7 +53,7 @@ func (s *Service) Report(ctx context.Context, req *tabularv1.ReportRequest) (*ta
 	took, err := c.m.Do(ctx, engine.Reporting, 1, func(ctx context.Context) (err error) {
 		if rows != nil {
 			in.Train, in.Unseen = recipe.Divide(rows, seed)
-		} else if in.Train, in.Unseen, err = recipe.Real(ctx, s.cfg.Files, c.m.Entry, c.schema(), req.GetDataSet(), seed,
+		} else if in.Train, in.Unseen, err = recipe.Real(ctx, s.files(), c.m.Entry, c.schema(), req.GetDataSet(), seed,
 			maxReported); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package recipe
+package service
 
 import (
 	"context"
@@ -8,16 +8,23 @@ import (
 	"github.com/manifold-gen/manifold/shared/modelstore"
 	"github.com/manifold-gen/manifold/shared/wire/jobs"
 
+	"github.com/manifold-gen/manifold/services/tabular/internal/recipe"
 	"github.com/manifold-gen/manifold/services/tabular/internal/table"
 )
 
 // Trainer runs recipes that come from afar. dir is where uploads lie; "" for nowhere.
 func Trainer(store *modelstore.Store, data *dataset.Locator, dir string) jobs.Files {
 	return jobs.Files{
-		Store: store, Data: data, Dir: dir, Formats: []string{"csv", "parquet"}, Known: Names,
-		Parse: func(text []byte) (jobs.FileRecipe, error) { return Parse(text) },
+		Store: store, Data: data, Dir: dir, Formats: []string{"csv", "parquet"}, Known: recipe.Names,
+		Parse: func(text []byte) (jobs.FileRecipe, error) { return recipe.Parse(text) },
 		Count: count,
 	}
+}
+
+// files is what recipes need of the trainer.
+func (s *Service) files() recipe.Files {
+	f := s.cfg.Files
+	return recipe.Files{Store: f.Store, Data: f.Data, Resolve: f.Resolve}
 }
 
 // count reads an upload from end to end, so that what is wrong with it is said before anybody uses it.
