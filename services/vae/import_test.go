@@ -15,7 +15,9 @@ import (
 	"github.com/manifold-gen/manifold/services/vae/internal/recipe"
 	"github.com/manifold-gen/manifold/shared/fault"
 	"github.com/manifold-gen/manifold/shared/modelstore"
+	"github.com/manifold-gen/manifold/shared/tensor"
 	"github.com/manifold-gen/manifold/shared/tensor/rng"
+	"github.com/manifold-gen/manifold/shared/tensor/weights"
 )
 
 func importStore(t *testing.T) (*modelstore.Store, string) {
@@ -185,5 +187,45 @@ func TestImportPublished(t *testing.T) {
 			!strings.Contains(err.Error(), "of no model that is known here") {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// TestImportPlane shows the plane of a model that came without statistics of its codes: those of its prior.
+func TestImportPlane(t *testing.T) {
+	s, _ := importStore(t)
+	ctx := context.Background()
+	tensors := map[string]*tensor.Tensor{}
+	for i, layer := range []struct {
+		name    string
+		out, in int
+	}{{"fc1", 5, 16}, {"fc21", 3, 5}, {"fc22", 3, 5}, {"fc3", 5, 3}, {"fc4", 16, 5}} {
+		w := tensor.New(tensor.Float32, layer.out, layer.in)
+		rng.New(7).Normal(w.F32(), uint64(i), 0, rng.General)
+		tensors[layer.name+".weight"], tensors[layer.name+".bias"] = w, tensor.New(tensor.Float32, layer.out)
+	}
+	path := filepath.Join(t.TempDir(), "dense.safetensors")
+	if err := weights.Write(path, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Import(ctx, path, ImportOptions{Store: s}); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Connect(ctx, Config{Store: s}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	client := vaev1.NewVaeServiceClient(m.Conn())
+	d, err := client.Describe(ctx, &vaev1.DescribeRequest{Model: "dense"})
+	if err != nil || !d.GetAssumed() || !slices.Contains(d.GetCalls(), "LatentGrid") || len(d.GetKl()) > 0 ||
+		!slices.Equal(d.GetMean(), make([]float64, 3)) || !slices.Equal(d.GetDeviation(), []float64{1, 1, 1}) {
+		t.Errorf("%v %v", d, err)
+	}
+	g, err := client.LatentGrid(ctx, &vaev1.LatentGridRequest{Model: "dense"})
+	if err != nil || len(g.GetImages()) != 225 || g.GetXDimension() != 0 || g.GetYDimension() != 1 {
+		t.Fatalf("%d pictures, %v", len(g.GetImages()), err)
+	}
+	if x := g.GetX(); x[0] != -x[14] || x[7] != 0 || x[14] < 1.99 || x[14] > 2.01 {
+		t.Errorf("a plane over %v", x)
 	}
 }

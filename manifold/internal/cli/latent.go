@@ -53,6 +53,9 @@ func (c latentShowCmd) Run(ctx context.Context, g *Globals) error {
 	}
 	fmt.Fprintf(g.out, "%s: pictures of %dx%dx%d, codes of %d numbers\nit answers %s\n", r.GetAnswered().GetModel(),
 		r.GetWidth(), r.GetHeight(), r.GetChannels(), r.GetDimension(), strings.Join(r.GetCalls(), ", "))
+	if r.GetAssumed() {
+		fmt.Fprintln(g.out, "no statistics of the training data were kept: codes are taken to have mean 0 and deviation 1")
+	}
 	if len(r.GetKl()) == 0 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/manifold-gen/manifold/services/vae/internal/model"
@@ -63,6 +64,19 @@ func (l *Loaded) start(cfg Config, open Open) (err error) {
 	}
 	l.Engine, err = New(l.Entry.Ref(), l.Model, cfg)
 	return err
+}
+
+// Plane is where the codes of the model lie: its statistics, or where none were kept and the codes are trained towards a
+// standard normal prior, mean 0 and deviation 1; assumed says that it is the latter. nil where nothing is known.
+func (l *Loaded) Plane() (st *model.Stats, assumed bool) {
+	if l.Stats != nil {
+		return l.Stats, false
+	}
+	if m, ok := l.Model.(model.StandardNormal); !ok || !m.StandardNormal() {
+		return nil, false
+	}
+	k := l.Model.Size().CodeLen()
+	return &model.Stats{Mean: make([]float64, k), Deviation: slices.Repeat([]float64{1}, k)}, true
 }
 
 // Bytes is the memory that the model holds: its weights, mapped, and once more as the kernels want them.

@@ -58,6 +58,9 @@ type Prior interface {
 	Draw(z []float32, s rng.Stream, sample uint64, temperature float32, class int32)
 }
 
+// StandardNormal is implemented by models whose codes are trained towards a standard normal distribution.
+type StandardNormal interface{ StandardNormal() bool }
+
 // Indexer gives the indices of the codebook that codes stand for. Unlike the others it may be called from any
 // goroutine.
 type Indexer interface {

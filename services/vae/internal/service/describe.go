@@ -43,7 +43,8 @@ func calls(l *engine.Loaded) []string {
 	add(sweeps || engine.CanDraw(l.Model), "Sample")
 	add(sweeps && chain.Clamps(), "Fantasy")
 	add(decodes && (encodes || engine.CanDraw(l.Model)), "Interpolate", "Arithmetic")
-	add(decodes && l.Stats != nil && l.Model.Size().CodeLen() > 1, "LatentGrid")
+	st, _ := l.Plane()
+	add(decodes && st != nil && l.Model.Size().CodeLen() > 1, "LatentGrid")
 	add(kindOf(l.Model) != modelv1.ScoreKind_SCORE_KIND_NONE, "Score")
 	return all
 }
@@ -69,8 +70,8 @@ func (s *Service) Describe(ctx context.Context, req *vaev1.DescribeRequest) (*va
 	for _, d := range size.Code {
 		r.CodeShape = append(r.CodeShape, uint32(d))
 	}
-	if st := c.m.Stats; st != nil {
-		r.Mean, r.Deviation, r.Kl = st.Mean, st.Deviation, st.KL
+	if st, assumed := c.m.Plane(); st != nil {
+		r.Mean, r.Deviation, r.Kl, r.Assumed = st.Mean, st.Deviation, st.KL, assumed
 	}
 	if ch, ok := c.m.Model.(model.Chain); ok {
 		r.Sweeps = uint32(ch.Sweeps())

@@ -186,7 +186,8 @@ func (s *Service) LatentGrid(ctx context.Context, req *vaev1.LatentGridRequest) 
 		return nil, err
 	}
 	defer c.free()
-	st, k := c.m.Stats, c.m.Model.Size().CodeLen()
+	st, _ := c.m.Plane()
+	k := c.m.Model.Size().CodeLen()
 	if _, ok := c.m.Model.(model.Decoder); !ok || st == nil || k < 2 {
 		return nil, c.unsupported("show a plane of its latent space")
 	}

@@ -71,6 +71,9 @@ func (m *Model) Decode(dst, z []float32, n int, class []int32) {
 	}
 }
 
+// StandardNormal implements model.StandardNormal: with a second stage the codes are spread as that one says.
+func (m *Model) StandardNormal() bool { return m.Second == nil }
+
 // Draw implements model.Prior: z ~ N(0, T^2), or with a second stage u ~ N(0, T^2) and z ~ p(z|u) with T times its
 // deviation (Dai and Wipf 2019, section 4).
 func (m *Model) Draw(z []float32, s rng.Stream, sample uint64, temperature float32, class int32) {

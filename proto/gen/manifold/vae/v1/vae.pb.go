@@ -307,7 +307,10 @@ type DescribeResponse struct {
 	// Units of each hidden layer, from the picture up.
 	Hidden []uint32 `protobuf:"varint,15,rep,packed,name=hidden,proto3" json:"hidden,omitempty"`
 	// Whether calls that make pictures take a class label.
-	Conditional   bool `protobuf:"varint,16,opt,name=conditional,proto3" json:"conditional,omitempty"`
+	Conditional bool `protobuf:"varint,16,opt,name=conditional,proto3" json:"conditional,omitempty"`
+	// Whether mean and deviation are 0 and 1, those of the standard normal prior, because no statistics of the training
+	// data were kept, as with imported models.
+	Assumed       bool `protobuf:"varint,17,opt,name=assumed,proto3" json:"assumed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -450,6 +453,13 @@ func (x *DescribeResponse) GetHidden() []uint32 {
 func (x *DescribeResponse) GetConditional() bool {
 	if x != nil {
 		return x.Conditional
+	}
+	return false
+}
+
+func (x *DescribeResponse) GetAssumed() bool {
+	if x != nil {
+		return x.Assumed
 	}
 	return false
 }
@@ -2781,7 +2791,7 @@ const file_manifold_vae_v1_vae_proto_rawDesc = "" +
 	"\x05Codes\x122\n" +
 	"\x06values\x18\x01 \x01(\v2\x1a.manifold.tensor.v1.TensorR\x06values\"'\n" +
 	"\x0fDescribeRequest\x12\x14\n" +
-	"\x05model\x18\x01 \x01(\tR\x05model\"\xeb\x03\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\"\x85\x04\n" +
 	"\x10DescribeResponse\x125\n" +
 	"\banswered\x18\x01 \x01(\v2\x19.manifold.vae.v1.AnsweredR\banswered\x12\x14\n" +
 	"\x05calls\x18\x02 \x03(\tR\x05calls\x12\x14\n" +
@@ -2801,7 +2811,8 @@ const file_manifold_vae_v1_vae_proto_rawDesc = "" +
 	"\x06sweeps\x18\r \x01(\rR\x06sweeps\x12\x1a\n" +
 	"\bcodebook\x18\x0e \x01(\rR\bcodebook\x12\x16\n" +
 	"\x06hidden\x18\x0f \x03(\rR\x06hidden\x12 \n" +
-	"\vconditional\x18\x10 \x01(\bR\vconditional\"\xb1\x01\n" +
+	"\vconditional\x18\x10 \x01(\bR\vconditional\x12\x18\n" +
+	"\aassumed\x18\x11 \x01(\bR\aassumed\"\xb1\x01\n" +
 	"\rEncodeRequest\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x121\n" +
 	"\x06images\x18\x02 \x03(\v2\x19.manifold.tensor.v1.ImageR\x06images\x12\x16\n" +
