@@ -66,8 +66,8 @@ func (l *Loaded) start(cfg Config, open Open) (err error) {
 	return err
 }
 
-// Plane is where the codes of the model lie: its statistics, or where none were kept and the codes are trained towards a
-// standard normal prior, mean 0 and deviation 1; assumed says that it is the latter. nil where nothing is known.
+// Plane is where the codes of the model lie: its statistics, or where none were kept and the codes are trained towards
+// a standard normal prior, mean 0 and deviation 1; assumed says that it is the latter. nil where nothing is known.
 func (l *Loaded) Plane() (st *model.Stats, assumed bool) {
 	if l.Stats != nil {
 		return l.Stats, false
