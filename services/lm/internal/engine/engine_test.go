@@ -170,7 +170,7 @@ func TestResumeAfterEveryToken(t *testing.T) {
 	r := request(5)
 	r.Sampling.Repetition, r.Sampling.Frequency = 1.1, 0.01
 	all, want := generate(t, e, r)
-	for at := range len(all) {
+	for at := range all {
 		again := r
 		again.Resume = make([]Written, r.N)
 		for _, tok := range all[:at] {

@@ -13,7 +13,8 @@ import (
 )
 
 // Open makes a model of a manifest and its tensors, strictly; the model may go on using them. What it can do it says by
-// implementing the interfaces of package model. Errors of kind Internal, and those without a kind, mean a damaged model.
+// implementing the interfaces of package model. Errors of kind Internal, and those without a kind, mean a damaged
+// model.
 type Open func(m *modelstore.Manifest, f *weights.File) (any, error)
 
 // Loaded is a model in memory, as a modelstore.Manager keeps it.

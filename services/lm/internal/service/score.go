@@ -67,8 +67,8 @@ func (s *Service) Score(ctx context.Context, req *lmv1.ScoreRequest) (*lmv1.Scor
 			ids = append(ids, end)
 		}
 		if listed += len(ids); req.GetTokens() && listed > maxDetails {
-			return nil, fault.InvalidField(op, "tokens", "the texts have more than %d tokens; ask for fewer, or for sums alone",
-				maxDetails)
+			return nil, fault.InvalidField(op, "tokens",
+				"the texts have more than %d tokens; ask for fewer, or for sums alone", maxDetails)
 		}
 		got, timing, err := c.m.Score(ctx, before, ids, n)
 		if err != nil {
