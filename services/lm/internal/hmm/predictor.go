@@ -51,7 +51,8 @@ func (p *Predictor) Open() model.Context {
 	return b
 }
 
-// Step implements model.Model. A text that the model cannot have written is an error of reason IMPOSSIBLE_SEQUENCE.
+// Step implements model.Model. After a text that the model cannot have written every token has -Inf: an error would end
+// the other texts of the pass, too.
 func (p *Predictor) Step(contexts []model.Context, further [][]int32, rows [][]float64) error {
 	for i, c := range contexts {
 		b, ok := c.(*belief)
@@ -62,9 +63,7 @@ func (p *Predictor) Step(contexts []model.Context, further [][]int32, rows [][]f
 			if x < 0 || int(x) >= p.b.m {
 				return bad("UNKNOWN_TOKEN", "token %d, want 0 to %d", x, p.b.m-1)
 			}
-			if err := p.read(b, x); err != nil {
-				return err
-			}
+			p.read(b, x)
 		}
 		if rows[i] != nil {
 			product(rows[i], b.state, p.b.b)
@@ -76,20 +75,20 @@ func (p *Predictor) Step(contexts []model.Context, further [][]int32, rows [][]f
 	return nil
 }
 
-// read takes one more token.
-func (p *Predictor) read(b *belief, x int32) error {
+// read takes one more token. No state is left of one that is impossible.
+func (p *Predictor) read(b *belief, x int32) {
 	sum := 0.0
 	for j, v := range p.b.bySy[int(x)*p.m.n : (int(x)+1)*p.m.n] {
 		b.work[j] = float64(b.state[j] * v)
 		sum += b.work[j]
 	}
+	b.n++
 	if !(sum > 0) {
-		return impossible(b.n)
+		clear(b.state)
+		return
 	}
 	for j := range b.work {
 		b.work[j] /= sum
 	}
 	product(b.state, b.work, p.m.trans)
-	b.n++
-	return nil
 }

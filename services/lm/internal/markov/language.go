@@ -175,7 +175,8 @@ func (m *Language) Open() model.Context {
 	return w
 }
 
-// Step implements model.Model. Tokens that never followed the context have -Inf.
+// Step implements model.Model. Tokens that never followed the context have -Inf: all of them where the context itself
+// was not seen and the chain refuses to shorten it.
 func (m *Language) Step(contexts []model.Context, further [][]int32, rows [][]float64) error {
 	for i, c := range contexts {
 		w, ok := c.(*window)
@@ -197,32 +198,26 @@ func (m *Language) Step(contexts []model.Context, further [][]int32, rows [][]fl
 		if rows[i] == nil {
 			continue
 		}
-		if err := m.row(rows[i], w.last); err != nil {
-			return err
-		}
+		m.row(rows[i], w.last)
 	}
 	return nil
 }
 
-func (m *Language) row(dst []float64, last []int32) error {
-	for k := 0; k <= m.order; k++ {
-		c, ok := m.at[context(last[k:])]
-		if !ok && m.unseen == Shorten {
-			continue
-		}
-		if !ok {
-			break
-		}
-		for i := range dst {
-			dst[i] = math.Inf(-1)
-		}
-		for i := m.first[c]; i < m.first[c+1]; i++ {
-			dst[m.next[i]] = m.log[i]
-		}
-		return nil
+func (m *Language) row(dst []float64, last []int32) {
+	for i := range dst {
+		dst[i] = math.Inf(-1)
 	}
-	return bad("UNSEEN_CONTEXT", "the training data has nothing after the last %d tokens; a chain that shortens its "+
-		"context would go on", m.order)
+	for k := 0; k <= m.order; k++ {
+		if c, ok := m.at[context(last[k:])]; ok {
+			for i := m.first[c]; i < m.first[c+1]; i++ {
+				dst[m.next[i]] = m.log[i]
+			}
+			return
+		}
+		if m.unseen == Refuse {
+			return
+		}
+	}
 }
 
 // LogProb is the natural logarithm of the probability that token follows the last tokens; -Inf where it never did.

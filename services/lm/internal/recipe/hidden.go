@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -42,18 +43,38 @@ func (h *hmmModel) check(*Recipe) []fault.Violation {
 			break
 		}
 	}
+	sorted := slices.Sorted(slices.Values(h.Symbols))
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i] == sorted[i-1] {
+			bad("model.symbols", fmt.Sprintf("%.80q occurs twice", sorted[i]))
+			break
+		}
+	}
 	if (h.Transitions == nil) != (h.Emissions == nil) {
 		bad("model.emissions", "are given together with transitions, or neither is")
 	}
 	if h.Iterations < 0 || h.Iterations > 10_000 || h.Restarts < 0 || h.Restarts > 100 {
 		bad("model.iterations", "want at most 10000, and at most 100 restarts")
 	}
+	wrong = append(wrong, ragged("model.transitions", h.Transitions, len(h.States))...)
+	wrong = append(wrong, ragged("model.emissions", h.Emissions, len(h.Symbols))...)
 	if len(wrong) == 0 && h.Transitions != nil {
 		if _, err := h.make(); err != nil {
 			wrong = violations("model", err)
 		}
 	}
 	return wrong
+}
+
+// ragged says which row of a matrix has another length.
+func ragged(field string, rows [][]float64, n int) []fault.Violation {
+	for i, r := range rows {
+		if len(r) != n {
+			what := fmt.Sprintf("row %d has %d numbers, want %d", i+1, len(r), n)
+			return []fault.Violation{{Field: field, Description: what}}
+		}
+	}
+	return nil
 }
 
 func flat(rows [][]float64) []float64 {

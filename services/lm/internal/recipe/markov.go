@@ -112,14 +112,13 @@ type chainModel struct {
 func (*chainModel) needsData() bool { return false }
 
 func (c *chainModel) make() (*markov.Chain, error) {
-	var matrix []float64
-	for _, row := range c.Transitions {
-		matrix = append(matrix, row...)
-	}
-	return markov.New(c.States, c.Start, matrix)
+	return markov.New(c.States, c.Start, flat(c.Transitions))
 }
 
 func (c *chainModel) check(*Recipe) []fault.Violation {
+	if wrong := ragged("model.transitions", c.Transitions, len(c.States)); wrong != nil {
+		return wrong
+	}
 	_, err := c.make()
 	return violations("model", err)
 }

@@ -259,9 +259,6 @@ func (c *call) reply(m model.Replier, req *lmv1.GenerateRequest, r engine.Reques
 	if r.Resume != nil && len(r.Resume) != r.N {
 		return fault.E(fault.Precondition, "REQUEST_MISMATCH", c.op, "the resume state is of another request")
 	}
-	if err := send(c.started(0, r.Most, r.N)); err != nil {
-		return err
-	}
 	d := &lmv1.Completed{Answered: c.answered(engine.Timing{})}
 	replies := make([][]model.Piece, r.N)
 	longest := 0
@@ -281,7 +278,15 @@ func (c *call) reply(m model.Replier, req *lmv1.GenerateRequest, r engine.Reques
 		x.Tokens = int32(len(p))
 		d.Tokens += x.Tokens
 		d.Continuations = append(d.Continuations, x)
+		if r.Resume != nil && len(r.Resume[i].Tokens) > len(p) {
+			return fault.E(fault.Precondition, "RESUME_STATE_MISMATCH", c.op,
+				"the resume state does not belong here: continuation %d has %d tokens of %d", i,
+				len(r.Resume[i].Tokens), len(p))
+		}
 		replies[i], longest = p, max(longest, len(p))
+	}
+	if err := send(c.started(0, r.Most, r.N)); err != nil {
+		return err
 	}
 	for at := range longest {
 		for i, p := range replies {

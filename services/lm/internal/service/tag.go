@@ -25,7 +25,9 @@ func (s *Service) Tag(ctx context.Context, req *lmv1.TagRequest) (*lmv1.TagRespo
 	if (len(words) == 0) == (req.GetText() == "") {
 		bad.Addf("words", "want one of words and text")
 	} else if len(words) == 0 && len(bad) == 0 {
-		words = split(req.GetText())
+		if words = split(req.GetText()); len(words) == 0 {
+			bad.Addf("text", "has no words")
+		}
 	}
 	if len(words) > maxWords {
 		bad.Addf("words", "%d, want at most %d", len(words), maxWords)
@@ -35,6 +37,7 @@ func (s *Service) Tag(ctx context.Context, req *lmv1.TagRequest) (*lmv1.TagRespo
 			bad.Addf("words", "a word of %d bytes, want 1 to %d", len(w), maxWord)
 			break
 		}
+		checkText(&bad, "words", w, maxWord)
 	}
 	if err := bad.Err(op); err != nil {
 		return nil, err
