@@ -121,6 +121,7 @@ func (g *Gateway) routes() http.Handler {
 	mux.HandleFunc("GET /v1/models", g.openAIModels)
 	mux.HandleFunc("GET /v1/models/{model}", g.openAIModel)
 	mux.HandleFunc("POST /v1/images/generations", g.openAIImages)
+	mux.HandleFunc("POST /v1/completions", g.openAICompletions)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		writeOpenAIError(w, unknownRoute(r))
 	})

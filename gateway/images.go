@@ -3,12 +3,10 @@ package gateway
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	diffusionv1 "github.com/manifold-gen/manifold/proto/gen/manifold/diffusion/v1"
@@ -44,7 +42,8 @@ type imagesRequest struct {
 	Eta               *float64  `json:"eta"`
 }
 
-// warnings names the fields that were given and change nothing.
+func (q *imagesRequest) modelName() string { return q.Model }
+
 func (q *imagesRequest) warnings() []string {
 	var l []string
 	for _, f := range []struct{ name, value string }{
@@ -65,10 +64,8 @@ func (q *imagesRequest) request(m *modelv1.Model) (*diffusionv1.GenerateRequest,
 	wrong := func(field, format string, args ...any) {
 		bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf(format, args...)})
 	}
-	if m.GetFamily() != "diffusion" {
-		return nil, fault.InvalidField(op, "model",
-			"%q is a model of the family %s (%s): this route draws with those of the family diffusion; others answer the "+
-				"calls of their own service", m.GetName(), m.GetFamily(), m.GetArchitecture())
+	if err := wrongFamily(m, "diffusion", "draws"); err != nil {
+		return nil, err
 	}
 	if size := modelSize(m); q.Size != "" && q.Size != "auto" && q.Size != size {
 		wrong("size", "%q: this model makes %s", shorten(q.Size), size)
@@ -137,15 +134,7 @@ func modelSize(m *modelv1.Model) string {
 
 func (g *Gateway) openAIImages(w http.ResponseWriter, r *http.Request) {
 	q := &imagesRequest{}
-	if err := decodeOpenAI(w, r, q); err != nil {
-		writeOpenAIError(w, err)
-		return
-	}
-	if q.Model == "" {
-		writeOpenAIError(w, fault.InvalidField("gateway.Images", "model", "is required; GET /v1/models lists them"))
-		return
-	}
-	m, err := g.model(r, q.Model)
+	m, err := g.readOpenAI(w, r, q)
 	if err != nil {
 		writeOpenAIError(w, err)
 		return
@@ -154,9 +143,6 @@ func (g *Gateway) openAIImages(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		writeOpenAIError(w, err)
 		return
-	}
-	if l := q.warnings(); len(l) > 0 {
-		w.Header().Set("Manifold-Warning", "without effect here: "+strings.Join(l, ", "))
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), g.timeout)
 	defer cancel()
@@ -188,16 +174,12 @@ func (g *Gateway) openAIImages(w http.ResponseWriter, r *http.Request) {
 		SystemFingerprint string  `json:"system_fingerprint"`
 	}{
 		Created: time.Now().Unix(), Size: modelSize(m), OutputFormat: "png",
-		Seed: strconv.FormatUint(done.GetSeed(), 10), SystemFingerprint: fingerprint(done),
+		Seed: strconv.FormatUint(done.GetSeed(), 10), SystemFingerprint: fingerprint(done.GetModelDigest(), done.GetNumericsVersion()),
 	}
 	for _, im := range done.GetImages() {
 		res.Data = append(res.Data, datum{base64.StdEncoding.EncodeToString(im.GetData())})
 	}
 	writeJSON(w, http.StatusOK, res)
-}
-
-func fingerprint(c *diffusionv1.Completed) string {
-	return fmt.Sprintf("%.16s-n%d", c.GetModelDigest(), c.GetNumericsVersion())
 }
 
 // imageEvent is one server-sent event: OpenAI's fields, then image_index, step and seed of ours.
@@ -261,7 +243,7 @@ func (g *Gateway) streamImages(
 			return s.pictures(ev.GetEventId(), e, p.GetImages())
 		case ev.GetCompleted() != nil:
 			e, c := base, ev.GetCompleted()
-			e.Type, e.Usage, e.Step, e.SystemFingerprint = "image_generation.completed", &usage{}, steps, fingerprint(c)
+			e.Type, e.Usage, e.Step, e.SystemFingerprint = "image_generation.completed", &usage{}, steps, fingerprint(c.GetModelDigest(), c.GetNumericsVersion())
 			return s.pictures(ev.GetEventId(), e, c.GetImages())
 		}
 		return nil
@@ -269,33 +251,6 @@ func (g *Gateway) streamImages(
 	if err != nil {
 		s.fail(err)
 	}
-}
-
-// sse writes server-sent events. Its lock guards the writer against the keep-alive.
-type sse struct {
-	mu      sync.Mutex
-	w       http.ResponseWriter
-	c       *http.ResponseController
-	started bool
-}
-
-// start sends the headers; errors before it become an ordinary HTTP status.
-func (s *sse) start() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.startLocked()
-}
-
-func (s *sse) startLocked() error {
-	if s.started {
-		return nil
-	}
-	s.started = true
-	s.w.Header().Set("Content-Type", "text/event-stream")
-	s.w.Header().Set("Cache-Control", "no-store")
-	s.w.Header().Set("X-Accel-Buffering", "no")
-	s.w.WriteHeader(http.StatusOK)
-	return s.c.Flush()
 }
 
 // pictures sends one event per picture; only the last one carries the id, so that taking the stream up again never
@@ -313,67 +268,4 @@ func (s *sse) pictures(id string, e imageEvent, l []*tensorv1.Image) error {
 		}
 	}
 	return nil
-}
-
-func (s *sse) event(name, id string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.startLocked(); err != nil {
-		return err
-	}
-	if id != "" {
-		if _, err := fmt.Fprintf(s.w, "id: %s\n", id); err != nil {
-			return err
-		}
-	}
-	if _, err := fmt.Fprintf(s.w, "event: %s\ndata: %s\n\n", name, b); err != nil {
-		return err
-	}
-	return s.c.Flush()
-}
-
-// fail reports an error: as an HTTP status while nothing was sent, as an event afterwards.
-func (s *sse) fail(err error) {
-	if !s.started {
-		writeOpenAIError(s.w, err)
-		return
-	}
-	_, body := openAIError(err)
-	_ = s.event("error", "", struct {
-		Type string `json:"type"`
-		openAIErrorBody
-	}{"error", body})
-}
-
-// keepAlive sends a comment line now and then so that silent streams stay open. The returned function stops it and
-// waits until it has.
-func (s *sse) keepAlive(ctx context.Context, every time.Duration) func() {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				s.mu.Lock()
-				if s.started {
-					_, _ = fmt.Fprint(s.w, ": keep-alive\n\n")
-					_ = s.c.Flush()
-				}
-				s.mu.Unlock()
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
 }

@@ -75,7 +75,7 @@ func (g *Gateway) model(r *http.Request, name string) (*modelv1.Model, error) {
 
 func unknownRoute(r *http.Request) error {
 	return fault.E(fault.NotFound, "UNKNOWN_ROUTE", "gateway.Route",
-		"%s %s is not offered here; /v1/models and /v1/images/generations are", r.Method, r.URL.Path)
+		"%s %s is not offered here; /v1/models, /v1/images/generations and /v1/completions are", r.Method, r.URL.Path)
 }
 
 func writeJSON(w http.ResponseWriter, code int, v any) {
@@ -182,6 +182,45 @@ func decodeOpenAI(w http.ResponseWriter, r *http.Request, v any) error {
 		return fault.InvalidField(op, "body", "more than one JSON value")
 	}
 	return nil
+}
+
+// openAIRequest is what requests about a model have in common.
+type openAIRequest interface {
+	modelName() string
+	warnings() []string // names the fields that were given and change nothing
+}
+
+// readOpenAI reads a request, finds its model, and warns of what changes nothing.
+func (g *Gateway) readOpenAI(w http.ResponseWriter, r *http.Request, q openAIRequest) (*modelv1.Model, error) {
+	if err := decodeOpenAI(w, r, q); err != nil {
+		return nil, err
+	}
+	if q.modelName() == "" {
+		return nil, fault.InvalidField("gateway.Decode", "model", "is required; GET /v1/models lists them")
+	}
+	m, err := g.model(r, q.modelName())
+	if err != nil {
+		return nil, err
+	}
+	if l := q.warnings(); len(l) > 0 {
+		w.Header().Set("Manifold-Warning", "without effect here: "+strings.Join(l, ", "))
+	}
+	return m, nil
+}
+
+// wrongFamily refuses a model that a route has no use for.
+func wrongFamily(m *modelv1.Model, want, does string) error {
+	if m.GetFamily() == want {
+		return nil
+	}
+	return fault.InvalidField("gateway.Model", "model",
+		"%q is a model of the family %s (%s): this route %s with those of the family %s; others answer the calls of their "+
+			"own service", m.GetName(), m.GetFamily(), m.GetArchitecture(), does, want)
+}
+
+// fingerprint tells clients of what equal bytes depend on beside their request.
+func fingerprint(digest string, numerics uint32) string {
+	return fmt.Sprintf("%.16s-n%d", digest, numerics)
 }
 
 // matchLabel finds the one label that a prompt names: the whole prompt, or a word of it.

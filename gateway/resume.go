@@ -81,7 +81,7 @@ func (g *resumable[Req, Ev]) run(ctx context.Context, in Req, lastEventID string
 	if lastEventID != "" {
 		id, err := parseEventID(g.fleetKey, lastEventID)
 		if err != nil || id.request != d || (*fields.seed != nil && **fields.seed != id.seed) {
-			return fault.E(fault.Precondition, "EVENT_ID_MISMATCH", op, "%w", errEventID)
+			return foreignID()
 		}
 		seen = id.sequence
 		*fields.seed = &id.seed
@@ -130,6 +130,11 @@ func (g *resumable[Req, Ev]) run(ctx context.Context, in Req, lastEventID string
 		}
 		delay = min(2*delay, longestWait)
 	}
+}
+
+// foreignID refuses an event id.
+func foreignID() error {
+	return fault.E(fault.Precondition, "EVENT_ID_MISMATCH", "gateway.Stream", "%w", errEventID)
 }
 
 // clientError marks a failure to send to the client, which no other replica can mend.
