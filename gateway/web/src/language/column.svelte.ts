@@ -23,8 +23,12 @@ export class Column {
   private waiting: Shown[] = []; // arrived, to be shown with the next frame
   private frame = 0;
 
-  constructor(model: string) {
+  private rules: boolean;
+
+  /** A model of rules has no distribution over tokens: nothing to change, and no alternatives. */
+  constructor(model: string, rules: boolean) {
     this.model = model;
+    this.rules = rules;
   }
 
   stop(): void {
@@ -70,9 +74,8 @@ export class Column {
         model: this.model,
         prompt: a.prompt,
         maxTokens: a.maxTokens,
-        sampling: { temperature: a.temperature, topK: a.topK, topP: a.topP },
         seed: a.seed,
-        topLogprobs: 8,
+        ...(this.rules ? {} : { sampling: { temperature: a.temperature, topK: a.topK, topP: a.topP }, topLogprobs: 8 }),
       },
       { signal: this.abort.signal, headers },
     );
