@@ -42,7 +42,9 @@ func TestGenerateRefuses(t *testing.T) {
 	x := func(v float64) *float64 { return &v }
 	n := func(v int32) *int32 { return &v }
 	big := uint64(1 << 60)
-	with := func(s *lmv1.Sampling) *lmv1.GenerateRequest { return &lmv1.GenerateRequest{Model: "grams", Sampling: s} }
+	with := func(s *lmv1.Sampling) *lmv1.GenerateRequest {
+		return &lmv1.GenerateRequest{Model: "grams", Sampling: s}
+	}
 	stops := func(s ...string) *lmv1.GenerateRequest { return &lmv1.GenerateRequest{Model: "grams", Stop: s} }
 	for _, b := range []struct {
 		name   string

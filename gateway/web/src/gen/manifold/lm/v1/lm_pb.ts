@@ -173,6 +173,7 @@ export const DescribeResponseSchema: GenMessage<DescribeResponse> = /*@__PURE__*
 /**
  * Sampling says how the next token is chosen. First the penalties, then the temperature, then top_k, top_p and min_p in
  * that order; what they leave is drawn from. A temperature of 0 takes the most probable token, the first one of equals.
+ * Tokens that cannot be written, such as the one for unknown words, are never chosen.
  *
  * @generated from message manifold.lm.v1.Sampling
  */
