@@ -103,7 +103,8 @@ func (g *Gateway) openAICompletions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &completion{g: g, q: q, object: completionObject{
-		ID: "cmpl-" + rand.Text(), Object: "text_completion", Created: time.Now().Unix(), Model: m.GetName() + "@" + m.GetVersion(),
+		ID: "cmpl-" + rand.Text(), Object: "text_completion", Created: time.Now().Unix(),
+		Model: m.GetName() + "@" + m.GetVersion(),
 	}}
 	if c.prompts, err = q.requests(m); err == nil {
 		_, err = g.backend("lm")
@@ -252,7 +253,7 @@ func (p *written) run(ctx context.Context, lastID string) error {
 // follow sees every event, also those that the client has.
 func (p *written) follow(e *lmv1.GenerateResponse) {
 	if s := e.GetStarted(); s != nil {
-		p.object.SystemFingerprint = fingerprint(s.GetModelDigest(), s.GetNumericsVersion())
+		p.object.SystemFingerprint = fingerprint(s)
 	}
 	t := e.GetToken()
 	if t == nil || t.GetIndex() < 0 || int(t.GetIndex()) >= len(p.tokens) || t.GetPosition() <= p.tokens[t.GetIndex()] {
@@ -297,14 +298,15 @@ func (p *written) event(ctx context.Context, e *lmv1.GenerateResponse) error {
 	return p.emit(id, part)
 }
 
-// echo repeats the prompt in every choice, and is all there is where no token was asked for. Its tokens are scored where
-// somebody wants to know.
+// echo repeats the prompt in every choice, and is all there is where no token was asked for. Its tokens are scored
+// where somebody wants to know.
 func (p *written) echo(ctx context.Context, id string) error {
 	part := completionChoice{Text: p.request.GetPrompt()}
 	alone := p.request.GetMaxTokens() == 0
 	if p.q.Logprobs != nil || alone {
 		res, err := p.g.lm.client.Score(ctx, &lmv1.ScoreRequest{
-			Model: p.request.GetModel(), Texts: []string{part.Text}, Tokens: true, TopLogprobs: p.request.GetTopLogprobs(), Open: true,
+			Model: p.request.GetModel(), Texts: []string{part.Text}, Tokens: true,
+			TopLogprobs: p.request.GetTopLogprobs(), Open: true,
 		})
 		if err != nil {
 			return err
@@ -320,7 +322,7 @@ func (p *written) echo(ctx context.Context, id string) error {
 			length := "length"
 			part.FinishReason = &length
 			p.usage.PromptTokens += int(scored.GetTokens())
-			p.object.SystemFingerprint = fingerprint(res.GetAnswered().GetModelDigest(), res.GetAnswered().GetNumericsVersion())
+			p.object.SystemFingerprint = fingerprint(res.GetAnswered())
 		}
 	}
 	for i := range p.q.n() {
@@ -336,8 +338,8 @@ func (p *written) echo(ctx context.Context, id string) error {
 	return nil
 }
 
-// locate finds the tokens of a text in it, one after the other. One that reads otherwise than it is written stands where
-// the one before it ends.
+// locate finds the tokens of a text in it, one after the other. One that reads otherwise than it is written stands
+// where the one before it ends.
 func locate(text string, tokens []*lmv1.ScoredToken) *completionLogprobs {
 	l, offset := &completionLogprobs{}, 0
 	for _, t := range tokens {

@@ -174,7 +174,7 @@ func (g *Gateway) openAIImages(w http.ResponseWriter, r *http.Request) {
 		SystemFingerprint string  `json:"system_fingerprint"`
 	}{
 		Created: time.Now().Unix(), Size: modelSize(m), OutputFormat: "png",
-		Seed: strconv.FormatUint(done.GetSeed(), 10), SystemFingerprint: fingerprint(done.GetModelDigest(), done.GetNumericsVersion()),
+		Seed: strconv.FormatUint(done.GetSeed(), 10), SystemFingerprint: fingerprint(done),
 	}
 	for _, im := range done.GetImages() {
 		res.Data = append(res.Data, datum{base64.StdEncoding.EncodeToString(im.GetData())})
@@ -243,7 +243,7 @@ func (g *Gateway) streamImages(
 			return s.pictures(ev.GetEventId(), e, p.GetImages())
 		case ev.GetCompleted() != nil:
 			e, c := base, ev.GetCompleted()
-			e.Type, e.Usage, e.Step, e.SystemFingerprint = "image_generation.completed", &usage{}, steps, fingerprint(c.GetModelDigest(), c.GetNumericsVersion())
+			e.Type, e.Usage, e.Step, e.SystemFingerprint = "image_generation.completed", &usage{}, steps, fingerprint(c)
 			return s.pictures(ev.GetEventId(), e, c.GetImages())
 		}
 		return nil

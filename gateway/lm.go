@@ -42,7 +42,9 @@ func mountLm(g *Gateway, b *backend, opts ...connect.HandlerOption) (string, htt
 // same order.
 func keepTokens(r *lmv1.GenerateRequest, e *lmv1.GenerateResponse) {
 	if s := e.GetStarted(); s != nil && r.Resume == nil {
-		r.Resume = &lmv1.ResumeState{ModelDigest: s.GetModelDigest(), NumericsVersion: s.GetNumericsVersion(), Seed: s.GetSeed()}
+		r.Resume = &lmv1.ResumeState{
+			ModelDigest: s.GetModelDigest(), NumericsVersion: s.GetNumericsVersion(), Seed: s.GetSeed(),
+		}
 		for range s.GetN() {
 			r.Resume.Continuations = append(r.Resume.Continuations, &lmv1.Written{})
 		}

@@ -219,8 +219,12 @@ func wrongFamily(m *modelv1.Model, want, does string) error {
 }
 
 // fingerprint tells clients of what equal bytes depend on beside their request.
-func fingerprint(digest string, numerics uint32) string {
-	return fmt.Sprintf("%.16s-n%d", digest, numerics)
+func fingerprint(m interface {
+	GetModelDigest() string
+	GetNumericsVersion() uint32
+},
+) string {
+	return fmt.Sprintf("%.16s-n%d", m.GetModelDigest(), m.GetNumericsVersion())
 }
 
 // matchLabel finds the one label that a prompt names: the whole prompt, or a word of it.

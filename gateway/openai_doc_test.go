@@ -21,18 +21,26 @@ var openAIFields = []string{
 	"style", "svg", "user",
 }
 
+// completionFields are those of OpenAI's request for text, as its Python package 3.54.0 lists them, with values that are
+// refused or without effect, where there are any.
+var completionFields = map[string]string{
+	"best_of": "7", "echo": "", "frequency_penalty": "", "logit_bias": `{"1":1}`, "logprobs": "", "max_tokens": "", "model": "",
+	"n": "", "presence_penalty": "", "prompt": "", "seed": "", "stop": "", "stream": "", "stream_options": "", "suffix": `"x"`,
+	"temperature": "", "top_p": "", "user": `"x"`,
+}
+
 var fieldRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (honoured|warning|refused) \\|")
 
 // documented reads the table of fields: what happens to each.
-func documented(t *testing.T) map[string]string {
+func documented(t *testing.T, section string) map[string]string {
 	t.Helper()
 	b, err := os.ReadFile("../docs/openai.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, ok := strings.Cut(string(b), "## Fields of the request")
+	_, text, ok := strings.Cut(string(b), "\n## "+section+"\n")
 	if !ok {
-		t.Fatal("docs/openai.md has no section on the fields of the request")
+		t.Fatalf("docs/openai.md has no section %q", section)
 	}
 	text, _, _ = strings.Cut(text, "\n## ")
 	m := map[string]string{}
@@ -45,10 +53,10 @@ func documented(t *testing.T) map[string]string {
 	return m
 }
 
-// known are the fields that imagesRequest decodes.
-func known() []string {
+// known are the fields that a request decodes.
+func known[T any]() []string {
 	var l []string
-	for f := range reflect.TypeFor[imagesRequest]().Fields() {
+	for f := range reflect.TypeFor[T]().Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		l = append(l, name)
 	}
@@ -70,7 +78,7 @@ func decoded(t *testing.T, field, value string) (*imagesRequest, error) {
 
 // TestOpenAIDocument holds the table in docs/openai.md to the code, in both directions.
 func TestOpenAIDocument(t *testing.T) {
-	table, decodes := documented(t), known()
+	table, decodes := documented(t, "Fields of the request"), known[imagesRequest]()
 	for _, f := range append(slices.Clone(openAIFields), decodes...) {
 		if table[f] == "" {
 			t.Errorf("docs/openai.md does not say what happens to %s", f)
@@ -102,6 +110,44 @@ func TestOpenAIDocument(t *testing.T) {
 		}
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), f) {
 			t.Errorf("docs/openai.md says that %s is refused: %v", f, err)
+		}
+	}
+}
+
+// TestOpenAIDocumentOfText does the same for the table about text.
+func TestOpenAIDocumentOfText(t *testing.T) {
+	table, decodes := documented(t, "Fields for text"), known[completionsRequest]()
+	for f := range completionFields {
+		if !slices.Contains(decodes, f) {
+			t.Errorf("the gateway does not know %s", f)
+		}
+	}
+	for _, f := range decodes {
+		if table[f] == "" {
+			t.Errorf("docs/openai.md does not say what happens to %s", f)
+		}
+	}
+	m := &modelv1.Model{Name: "n", Version: "1", Family: "lm"}
+	for f, what := range table {
+		if !slices.Contains(decodes, f) {
+			t.Errorf("docs/openai.md lists %s, which the gateway does not have", f)
+		}
+		value := completionFields[f]
+		if what == "honoured" || value == "" {
+			continue
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(`{"`+f+`":`+value+`}`))
+		r.Header.Set("Content-Type", "application/json")
+		q := &completionsRequest{}
+		if err := decodeOpenAI(httptest.NewRecorder(), r, q); err != nil {
+			t.Fatal(err)
+		}
+		_, err := q.requests(m)
+		if refused := err != nil && strings.Contains(err.Error(), f); refused != (what == "refused") {
+			t.Errorf("docs/openai.md says that %s is %s: %v", f, what, err)
+		}
+		if slices.Contains(q.warnings(), f) != (what == "warning") {
+			t.Errorf("docs/openai.md says that %s is %s; warned of %q", f, what, q.warnings())
 		}
 	}
 }
