@@ -25,13 +25,16 @@ func TestDigestsElsewhere(t *testing.T) {
 		name, env string
 		run       []string
 	}{{"amd64 v3", "GOAMD64=v3", nil}, {"arm64", "GOARCH=arm64", []string{qemu}}} {
+		// One build of all, because they share what they are made of.
+		dir := t.TempDir()
+		build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", dir+string(filepath.Separator),
+			"../markov", "../hmm", "../tagger", "../rules")
+		build.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0", target.env)
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", target.name, err, out)
+		}
 		for _, pkg := range []string{"markov", "hmm", "tagger", "rules"} {
-			bin := filepath.Join(t.TempDir(), pkg+".test")
-			build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", bin, "../"+pkg)
-			build.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0", target.env)
-			if out, err := build.CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v\n%s", pkg, err, out)
-			}
+			bin := filepath.Join(dir, pkg+".test")
 			args := append(target.run[:len(target.run):len(target.run)], bin, "-test.run", "^TestDigest$")
 			run := exec.CommandContext(t.Context(), args[0], args[1:]...)
 			run.Dir = filepath.Join("..", pkg)
