@@ -26,6 +26,12 @@ type Config struct {
 // Plain draws from the model's own distribution.
 func Plain() Config { return Config{Temperature: 1, TopP: 1, Repetition: 1} }
 
+// IsPlain says whether the model's own distribution is drawn from.
+func (c Config) IsPlain() bool {
+	return c.Temperature == 1 && c.TopK == 0 && c.TopP == 1 && c.MinP == 0 && c.Repetition == 1 && c.Presence == 0 &&
+		c.Frequency == 0 && len(c.Never) == 0
+}
+
 // Sampler chooses the tokens of one continuation. It remembers what it has seen, and its buffers.
 type Sampler struct {
 	cfg   Config

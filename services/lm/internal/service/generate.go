@@ -241,7 +241,7 @@ func printable(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 func (c *call) reply(m model.Replier, req *lmv1.GenerateRequest, r engine.Request,
 	send func(*lmv1.GenerateResponse) error) error {
 	var bad wire.Violations
-	if req.GetSampling() != nil {
+	if !r.Sampling.IsPlain() {
 		bad.Addf("sampling", "model %s is made of rules: it has no distribution over tokens to change", c.ref)
 	}
 	if len(r.Stop) > 0 {
