@@ -96,7 +96,7 @@ func checkFooter(in io.ReaderAt, size int64) error {
 	n := int64(binary.LittleEndian.Uint32(end[:]))
 	if string(end[4:]) != "PAR1" || n > size-12 || n > maxFooter {
 		return fault.E(fault.Corrupt, "BAD_PARQUET", "table.Open",
-			"the file of %d bytes ends in a footer of %d, at most %d", size, n, min(size-12, maxFooter))
+			"the Parquet file of %d bytes ends in a footer of %d, at most %d", size, n, min(size-12, maxFooter))
 	}
 	return nil
 }
